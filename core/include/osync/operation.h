@@ -48,8 +48,10 @@ struct Operation {
   Digest digest;
 };
 
-/// Operations on entries of one directory, applied in order by one thread. Afterwards, where given, the directory's
-/// own attributes are set (also when operations failed), so that its times are right whatever was done inside it.
+/// Operations on entries of one directory, applied in order by one thread. Afterwards the directory's own attributes are
+/// set where given, and otherwise its mtime is put back to what it was before (both also when operations failed), so
+/// that its times are right whatever was done inside it. Groups of stage_data and discard_stage alone concern no
+/// directory; theirs is empty.
 struct OperationGroup {
   std::uint64_t sequence = 0; ///< position in the replica's stream, from 1 without gaps
   std::string directory;      ///< relative path; empty for the replica root

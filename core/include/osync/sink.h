@@ -111,6 +111,10 @@ class Sink {
 
   /// A clean end: removes stages, notes that the replica was closed well, releases the lock.
   virtual Status close() noexcept = 0;
+
+  /// Everything that ReplicaState::suspect_since named has been compared by content or sent again. Until this call it is
+  /// named at every open(). Between claim() and close(); any thread.
+  virtual Status clear_suspicion() noexcept { return {}; }
 };
 
 } // namespace osync

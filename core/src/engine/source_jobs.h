@@ -12,8 +12,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -129,6 +131,20 @@ struct ListResult {
   bool end = true;
 };
 
+/// Which entries of a directory are names of these inodes, as readdir tells (no entry is opened): finds the other names of
+/// files that have got more links.
+struct FindLinksJob {
+  JobId id = 0;
+  DirectoryRef directory;
+  std::shared_ptr<const std::unordered_set<std::uint64_t>> inodes;
+};
+
+struct LinksFound {
+  JobId id = 0;
+  Status status;
+  std::vector<std::string> names;
+};
+
 struct CloseCursorJob { ///< no result
   CursorId cursor = 0;
 };
@@ -177,7 +193,9 @@ struct FileClosed {
   Digest digest; ///< XXH3-128 over, for each chunk in order, its offset (8 bytes little-endian) and its bytes
 };
 
-using SourceJob = std::variant<SweepJob, ScanJob, ReadJob, CloseCursorJob, OpenFileJob, ReadFileJob, CloseFileJob>;
-using SourceJobResult = std::variant<SweepResult, ReadResult, ListResult, FileOpened, FileChunk, FileClosed>;
+using SourceJob =
+    std::variant<SweepJob, ScanJob, ReadJob, FindLinksJob, CloseCursorJob, OpenFileJob, ReadFileJob, CloseFileJob>;
+using SourceJobResult =
+    std::variant<SweepResult, ReadResult, ListResult, LinksFound, FileOpened, FileChunk, FileClosed>;
 
 } // namespace osync::engine

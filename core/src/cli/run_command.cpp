@@ -1,0 +1,265 @@
+#include "cli/run_command.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "base/escape.h"
+#include "cli/control_handler.h"
+#include "cli/exit_codes.h"
+#include "cli/report.h"
+#include "cli/sink_side.h"
+#include "cli/source_side.h"
+#include "config/environment.h"
+#include "config/paths.h"
+#include "config/stages.h"
+#include "control/control_server.h"
+
+namespace osync::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Waits for signals in a thread of its own, so that no handler runs anywhere else.
+class Signals {
+ public:
+  /// Blocks the signals in this thread and all that it starts. SIGHUP is only meant for us at a terminal.
+  Signals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    if (isatty(STDIN_FILENO) != 0 || isatty(STDERR_FILENO) != 0) sigaddset(&set_, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  ~Signals() {
+    ending_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  void start(std::function<void(int)> handle) {
+    thread_ = std::thread([this, handle = std::move(handle)] {
+      const timespec interval{0, 100'000'000};
+      while (!ending_)
+        if (const int signal = sigtimedwait(&set_, nullptr, &interval); signal > 0) handle(signal);
+    });
+  }
+
+ private:
+  sigset_t set_{};
+  std::atomic<bool> ending_{false};
+  std::thread thread_;
+};
+
+class Running {
+ public:
+  Running(const config::Pipeline& pipeline, Sides sides, const std::string& replica, const RunOptions& options,
+          std::ostream& out, std::ostream& err)
+      : pipeline_(pipeline), sides_(sides), only_(replica), options_(options), out_(out), err_(err),
+        logger_(make_logger(sides == Sides::sink ? "sink" : sides == Sides::source ? "source" : "osync", options.log_level,
+                            options.log_format)),
+        loader_(loader::PluginLoader::search_path(pipeline.plugin_path)) {}
+
+  int run();
+
+ private:
+  int refuse(const Refusal& refusal) const {
+    err_ << "osync: " << escape_path(refusal.status.to_string()) << std::endl;
+    return refusal.exit_code;
+  }
+  Refusal prepare();
+  Refusal find_directories();
+  Refusal open_sinks();
+  Refusal start_control();
+  void stop(bool drain, bool now);
+  void show_progress();
+  void end_sinks();
+
+  const config::Pipeline& pipeline_;
+  const Sides sides_;
+  const std::string only_;
+  const RunOptions& options_;
+  std::ostream& out_;
+  std::ostream& err_;
+  std::unique_ptr<Logger> logger_;
+  loader::PluginLoader loader_;
+  std::string state_directory_, runtime_directory_;
+  std::unique_ptr<SourceSide> source_;
+  std::vector<std::unique_ptr<SinkSide>> sinks_;
+  std::unique_ptr<ControlHandler> handler_;
+  std::vector<std::unique_ptr<control::ControlServer>> servers_;
+  std::atomic<bool> ended_{false};
+  std::atomic<bool> stop_asked_{false};
+  std::atomic<std::int64_t> stop_deadline_{0}; ///< steady clock's ticks; 0: none
+};
+
+Refusal Running::find_directories() {
+  const config::Environment environment = config::process_environment();
+  const bool root = geteuid() == 0;
+  Result<std::string> state = options_.state_directory.empty()
+                                  ? config::default_state_directory(pipeline_.name, environment, root)
+                                  : Result<std::string>(options_.state_directory);
+  if (!state.ok()) return {exit_usage, state.status()};
+  state_directory_ = std::move(state).value();
+  runtime_directory_ = config::default_runtime_directory(pipeline_.name, environment, root, state_directory_);
+  return {};
+}
+
+Refusal Running::open_sinks() {
+  for (const auto& [name, settings] : pipeline_.replicas) {
+    if (!only_.empty() && name != only_) continue;
+    auto side = std::make_unique<SinkSide>(pipeline_, name, options_, loader_, *logger_);
+    if (Refusal refusal = side->open(); !refusal.ok()) return refusal;
+    sinks_.push_back(std::move(side));
+  }
+  if (sides_ == Sides::sink && sinks_.size() != 1)
+    return {exit_usage, Status(Code::invalid, "found " + std::to_string(pipeline_.replicas.size()) +
+                                                  " replicas in the pipeline, expected --replica NAME with one of them")};
+  return {};
+}
+
+Refusal Running::prepare() {
+  if (Refusal refusal = find_directories(); !refusal.ok()) return refusal;
+  if (sides_ != Sides::sink) source_ = std::make_unique<SourceSide>(pipeline_, options_, loader_, *logger_);
+  // The roots are compared before anything is written or bound.
+  if (source_ != nullptr)
+    if (Refusal refusal = source_->prepare(state_directory_, sides_ == Sides::both); !refusal.ok()) return refusal;
+  if (sides_ != Sides::source) {
+    if (Refusal refusal = open_sinks(); !refusal.ok()) return refusal;
+    if (source_ != nullptr) {
+      const auto ancestry = source_->ancestry();
+      if (!ancestry.ok()) return {exit_usage, ancestry.status()};
+      for (const auto& side : sinks_)
+        if (Refusal refusal = side->check_nesting(ancestry.value()); !refusal.ok()) return refusal;
+    }
+    for (const auto& side : sinks_)
+      if (Refusal refusal = side->connect({}); !refusal.ok()) return refusal;
+  }
+  return start_control();
+}
+
+Refusal Running::start_control() {
+  std::vector<SinkSide*> sinks;
+  for (const auto& side : sinks_) sinks.push_back(side.get());
+  handler_ = std::make_unique<ControlHandler>(pipeline_.name, source_.get(), std::move(sinks),
+                                              [this](bool drain, bool now) { stop(drain, now); });
+  if (options_.dry_run) return {};
+  std::vector<std::string> sockets;
+  const auto add = [&](const std::string& configured, const std::string& role) -> Status {
+    if (!configured.empty()) {
+      sockets.push_back(configured);
+      const std::size_t slash = configured.rfind('/');
+      return slash == std::string::npos || slash == 0 ? Status()
+                                                      : config::make_private_directory(configured.substr(0, slash));
+    }
+    if (Status made = config::make_private_directory(runtime_directory_); !made.ok()) return made;
+    Result<std::string> path = config::control_socket(runtime_directory_, role);
+    if (!path.ok()) return path.status();
+    sockets.push_back(std::move(path).value());
+    return {};
+  };
+  if (source_ != nullptr)
+    if (Status status = add(pipeline_.source.control_socket, "source"); !status.ok()) return {exit_usage, status};
+  for (const auto& side : sinks_) {
+    const std::string role = pipeline_.replicas.size() == 1 ? "sink" : "sink-" + side->name();
+    if (Status status = add(pipeline_.replicas.at(side->name()).control_socket, role); !status.ok())
+      return {exit_usage, status};
+  }
+  for (const std::string& socket : sockets) {
+    auto server = std::make_unique<control::ControlServer>(
+        *logger_, [this](const std::string& request) { return handler_->answer(request); });
+    if (Status started = server->start(socket); !started.ok())
+      return {started.code() == Code::conflict ? exit_refused : exit_usage, std::move(started)};
+    servers_.push_back(std::move(server));
+  }
+  return {};
+}
+
+void Running::stop(bool drain, bool now) {
+  if (now) _exit(exit_killed); // "ends at once": what is not durable is found by the next start
+  if (!drain) {
+    stop_asked_ = true;
+    stop_deadline_ = (Clock::now() + std::chrono::nanoseconds(pipeline_.stop_timeout)).time_since_epoch().count();
+  }
+  if (source_ != nullptr) source_->stop(drain);
+  else end_sinks();
+}
+
+void Running::end_sinks() {
+  for (const auto& side : sinks_) side->stop(false);
+}
+
+void Running::show_progress() {
+  std::vector<engine::SourceStatus> before(source_ == nullptr ? 0 : source_->runtimes().size());
+  auto last = Clock::now();
+  while (!ended_) {
+    for (int i = 0; i < 10 && !ended_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - last).count();
+    last = now;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const engine::SourceStatus status = source_->runtimes()[i]->status();
+      err_ << progress_line(before[i], status, seconds) << std::endl;
+      before[i] = status;
+    }
+  }
+}
+
+int Running::run() {
+  Signals signals;
+  if (Refusal refusal = prepare(); !refusal.ok()) return refuse(refusal);
+  if (sides_ == Sides::source)
+    for (const std::string& endpoint : source_->endpoints()) out_ << "listening on " << endpoint << std::endl;
+  if (sides_ == Sides::both && !options_.once && !options_.dry_run) out_ << "pipeline " << pipeline_.name << std::endl;
+  signals.start([this](int signal) {
+    if (stop_asked_ && signal == SIGINT) _exit(exit_killed);
+    if (!stop_asked_) logger_->info("stopping: shipping the live changes already seen; again (SIGINT) to end at once");
+    stop(false, false);
+  });
+  // After stop_timeout what is left waits for the next start.
+  std::thread watchdog([this] {
+    while (!ended_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      const std::int64_t deadline = stop_deadline_;
+      if (deadline == 0 || Clock::now().time_since_epoch().count() < deadline) continue;
+      stop_deadline_ = 0;
+      logger_->warning("stop_timeout is over; what is left waits for the next start");
+      if (source_ != nullptr)
+        for (source::SourceRuntime* runtime : source_->runtimes())
+          runtime->post([](engine::SourceEngine& engine, engine::Time) { engine.abort(); });
+      for (const auto& side : sinks_) side->stop(true);
+    }
+  });
+  for (const auto& side : sinks_) side->start();
+  if (source_ != nullptr) source_->start();
+  std::thread progress;
+  if (options_.progress) progress = std::thread([this] { show_progress(); });
+  int code = exit_done;
+  if (source_ != nullptr) {
+    code = source_->wait(out_);
+    end_sinks();
+  }
+  for (const auto& side : sinks_) {
+    const int sink_code = side->wait();
+    if (code == exit_done || code == exit_peer) code = std::max(sink_code, exit_done) == exit_done ? code : sink_code;
+  }
+  ended_ = true;
+  watchdog.join();
+  if (progress.joinable()) progress.join();
+  servers_.clear();
+  if (stop_asked_ && code == exit_failures) code = exit_done; // "0 done (also after a requested stop)"
+  out_.flush();
+  return code;
+}
+
+} // namespace
+
+int run_pipeline(const config::Pipeline& pipeline, Sides sides, const std::string& replica, const RunOptions& options,
+                 std::ostream& out, std::ostream& err) {
+  return Running(pipeline, sides, replica, options, out, err).run();
+}
+
+} // namespace osync::cli

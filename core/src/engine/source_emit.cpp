@@ -1,0 +1,250 @@
+// From what was read to what is sent. Frames are put together as late as possible: the policy picks the class of the
+// next frame only when credit allows one, so a live change waits behind no more than what is in flight.
+#include <algorithm>
+
+#include "engine/source_engine.h"
+
+namespace osync::engine {
+namespace {
+
+constexpr std::uint64_t item_cost = 64;
+constexpr std::uint64_t operation_cost = 96; ///< what a record takes on the wire, about
+constexpr std::uint64_t smallest_quantum = 4u << 10;
+constexpr std::uint64_t largest_frame = 1u << 20;
+constexpr std::size_t items_in_a_frame = 512;
+
+std::uint64_t cost_of(const std::vector<Operation>& operations, std::size_t payload) {
+  std::uint64_t cost = item_cost + payload;
+  for (const Operation& operation : operations) {
+    cost += operation_cost + operation.name.size() + operation.target.size();
+    for (const Xattr& xattr : operation.attributes.xattrs) cost += xattr.name.size() + xattr.value.size();
+  }
+  return cost;
+}
+
+} // namespace
+
+void SourceEngine::push_item(Item item) {
+  if (item.kind != Item::Kind::listing) item.cost = cost_of(item.operations, item.payload.size());
+  (item.live ? ready_live_bytes_ : ready_backlog_bytes_) += item.cost;
+  (item.live ? ready_live_ : ready_backlog_).push_back(std::move(item));
+}
+
+std::optional<WorkClass> SourceEngine::choose_class(Time now, std::uint64_t& quantum) {
+  const bool backlog = !ready_backlog_.empty() && !paused_backlog_ && !(stopping_ && !draining_);
+  if (ready_live_.empty() && !backlog) return std::nullopt;
+  PolicyView view;
+  view.live = {ready_live_.size(), ready_live_bytes_, ready_live_.empty() ? Time(0) : now - ready_live_.front().since};
+  if (backlog) view.backlog = {ready_backlog_.size(), ready_backlog_bytes_, now - ready_backlog_.front().since};
+  view.delivery_rate = stream_.delivery_rate();
+  view.credit = stream_.credit();
+  view.since_backlog_frame = now - last_backlog_frame_;
+  const PolicyChoice choice = policy_.choose(view);
+  quantum = std::clamp(choice.quantum, smallest_quantum, largest_frame);
+  if (choice.work == WorkClass::live) return ready_live_.empty() ? WorkClass::backlog : WorkClass::live;
+  return backlog ? WorkClass::backlog : WorkClass::live;
+}
+
+void SourceEngine::emit(Time now) {
+  if (settings_.bandwidth > 0 && now > bandwidth_time_) {
+    const double burst = static_cast<double>(settings_.bandwidth) / 10;
+    bandwidth_tokens_ += std::chrono::duration<double>(now - bandwidth_time_).count() * static_cast<double>(settings_.bandwidth);
+    bandwidth_tokens_ = std::min(bandwidth_tokens_, burst);
+    bandwidth_time_ = now;
+  }
+  while (session_state_ == Session::ready && !paused_all_ && !farewell_sent_ && stream_.credit() > 0 &&
+         (settings_.bandwidth == 0 || bandwidth_tokens_ >= 0) && emit_frame(now)) {}
+}
+
+/// Sends one frame of one class; false when there is nothing to send.
+bool SourceEngine::emit_frame(Time now) {
+  std::uint64_t quantum = 0;
+  const std::optional<WorkClass> work = choose_class(now, quantum);
+  if (!work) return false;
+  const bool live = *work == WorkClass::live;
+  auto& queue = live ? ready_live_ : ready_backlog_;
+  auto& queued_bytes = live ? ready_live_bytes_ : ready_backlog_bytes_;
+  Frame frame;
+  frame.session = session_;
+  std::uint64_t bytes = 0;
+  while (!queue.empty() && frame.items.size() < items_in_a_frame &&
+         (frame.items.empty() || (bytes + queue.front().cost <= quantum && stream_.credit() > 0))) {
+    Item item = std::move(queue.front());
+    queue.pop_front();
+    queued_bytes -= item.cost;
+    Sent sent;
+    sent.node = item.node;
+    sent.cost = item.cost;
+    bytes += item.cost;
+    if (item.kind == Item::Kind::listing) {
+      if (find_scan(item.node, item.scan) == nullptr || !tree_.placed(item.node.index)) continue; // given up
+      sent.origin = Sent::Origin::listing;
+      item.piece.directory = tree_.path(item.node.index);
+      item.piece.sequence = stream_.sent(std::move(sent), now);
+      pieces_.emplace(item.piece.sequence,
+                      PieceUnderWay{item.node, item.scan, item.epoch, std::move(item.listed_directories), {}});
+      frame.items.emplace_back(std::move(item.piece));
+      continue;
+    }
+    OperationGroup group;
+    if (!finalize(item, group, sent, now)) continue;
+    group.sequence = stream_.sent(std::move(sent), now);
+    if (item.live) live_in_flight_.emplace(group.sequence, item.since);
+    frame.items.emplace_back(std::move(group));
+  }
+  if (!live) last_backlog_frame_ = now;
+  if (frame.items.empty()) return true; // all of it was void; there may be more
+  bandwidth_tokens_ -= static_cast<double>(bytes);
+  figures_.bytes_sent += bytes;
+  outputs_.messages.emplace_back(std::move(frame));
+  return true;
+}
+
+/// Turns an item into a group as of now: its directory may have moved or lost its place since it was read. False: void.
+bool SourceEngine::finalize(Item& item, OperationGroup& group, Sent& sent, Time now) {
+  if (item.kind == Item::Kind::stage) {
+    const auto transfer = transfers_.find(item.transfer);
+    if (transfer != transfers_.end()) {
+      if (item.operations[0].kind == OperationKind::stage_data) transfer->second.ready_bytes -= item.operations[0].length;
+      if (transfer->second.abandoned) return false;
+      transfer->second.staged = true;
+      sent.names.push_back(transfer->second.name);
+    } else if (item.operations[0].kind != OperationKind::discard_stage) {
+      return false;
+    }
+    sent.origin = Sent::Origin::stage;
+    group.operations = std::move(item.operations);
+    group.payload = std::move(item.payload);
+    return true;
+  }
+  const bool scan = item.kind == Item::Kind::scan;
+  if (!alive(item.node) || !tree_.placed(item.node.index) || (scan && find_scan(item.node, item.scan) == nullptr)) {
+    void_item(item, now);
+    return false;
+  }
+  const NodeIndex node = item.node.index;
+  group.directory = tree_.path(node);
+  sent.origin = scan ? Sent::Origin::scan : Sent::Origin::entries;
+  if (item.directory_attributes) {
+    // Readings of one directory's attributes must not enter the stream in another order than they were asked for.
+    if (item.job >= tree_[node].attributes_job) {
+      tree_[node].attributes_job = item.job;
+      group.directory_attributes = std::move(item.directory_attributes);
+    } else {
+      mark_self(node, epoch_, now);
+    }
+  }
+  finalize_operations(item, group, sent, now);
+  group.payload = std::move(item.payload);
+  if (item.self) {
+    tree_[node].self_open = false;
+    counts_.remove(tree_[node].self_open_epoch, true);
+    enqueue(node, {}, now);
+  }
+  if (item.kind == Item::Kind::publish) {
+    --(item.live ? transfers_open_live_ : transfers_open_backlog_);
+    transfers_.erase(item.transfer);
+  }
+  const bool empty = group.operations.empty() && !group.directory_attributes;
+  if (scan) finish_scan_piece(item.node, item.scan, now);
+  return !empty;
+}
+
+/// Moves those operations that still hold into the group, and does what follows from each being in the stream.
+void SourceEngine::finalize_operations(Item& item, OperationGroup& group, Sent& sent, Time now) {
+  const NodeIndex node = item.node.index;
+  const bool scan = item.kind == Item::Kind::scan;
+  const auto* overrides = tree_[node].overrides.get();
+  std::vector<std::size_t> kept;
+  std::vector<NodeIndex> place(item.operations.size(), no_node);
+  for (std::size_t i = 0; i < item.operations.size(); ++i) {
+    Operation& operation = item.operations[i];
+    if (scan && overrides != nullptr && overrides->contains(operation.name)) {
+      // A look was begun after this was read, or one begun before may still be sent: the entry is read once more.
+      mark_entry(node, operation.name, false, item.epoch, 0, now, now);
+      continue;
+    }
+    if (operation.kind == OperationKind::make_directory) {
+      const NodeIndex child = tree_.find(item.notes[i].id);
+      if (child == no_node || tree_[child].parent != node || tree_[child].name != operation.name) {
+        mark_entry(node, operation.name, item.live, item.epoch, 0, now, now); // moved since
+        if (!scan) close_entry(node, operation.name, now);
+        continue;
+      }
+      place[i] = child;
+    }
+    if (operation.kind == OperationKind::make_link) {
+      const LinkIndex::Group* links = links_.find({item.notes[i].id.high, item.notes[i].id.low});
+      const LinkIndex::Name* leader = links != nullptr ? leader_of(*links) : nullptr;
+      if (leader == nullptr || (leader->node.index == node && leader->name == operation.name)) {
+        mark_entry(node, operation.name, item.live, item.epoch, 0, now, now);
+        if (!scan) close_entry(node, operation.name, now);
+        continue;
+      }
+      operation.target = tree_.path(leader->node.index, leader->name);
+    }
+    kept.push_back(i);
+  }
+  for (const std::size_t i : kept) {
+    sent.names.push_back(item.operations[i].name);
+    after_operation(item, i, now);
+    if (place[i] != no_node && tree_[place[i]].parent == node) // its own scan may begin now
+      placed_directory(place[i], item.notes[i].fresh, item.epoch, now);
+    group.operations.push_back(std::move(item.operations[i]));
+  }
+}
+
+void SourceEngine::after_operation(Item& item, std::size_t index, Time now) {
+  const NodeIndex node = item.node.index;
+  const Operation& operation = item.operations[index];
+  Epoch epoch = item.epoch;
+  if (item.kind != Item::Kind::scan) {
+    if (const PendingEntry* entry = tree_.find_entry(node, operation.name); entry != nullptr && entry->open)
+      epoch = entry->open_epoch;
+  }
+  const ObjectId& id = item.notes[index].id;
+  switch (operation.kind) {
+  case OperationKind::remove: ++figures_.removals_sent; break;
+  case OperationKind::put_file:
+  case OperationKind::publish:
+    if (operation.attributes.links > 1) link_content_sent(node, operation.name, id, operation.attributes, item.live, epoch, now);
+    ++figures_.entries_sent;
+    break;
+  case OperationKind::make_link:
+    if (LinkIndex::Group* links = links_.find({id.high, id.low}); links != nullptr)
+      if (const std::size_t at = LinkIndex::position(*links, item.node, operation.name); at != LinkIndex::no_leader)
+      {
+        links->names[at].on_replica = true;
+        links->names[at].placement = tree_[node].placement;
+      }
+    ++figures_.entries_sent;
+    break;
+  default: ++figures_.entries_sent; break;
+  }
+  item.epoch = epoch;
+  const bool last_of_name = index + 1 == item.operations.size() || item.operations[index + 1].name != operation.name;
+  if (item.kind == Item::Kind::scan || !last_of_name) return;
+  close_entry(node, operation.name, now);
+}
+
+/// The item cannot be sent: its directory lost its place, and will be scanned when it has one again.
+void SourceEngine::void_item(Item& item, Time now) {
+  if (item.kind == Item::Kind::publish) {
+    if (const auto transfer = transfers_.find(item.transfer); transfer != transfers_.end()) {
+      abandon_transfer(item.transfer, Status(), now);
+    }
+  }
+  if (!alive(item.node)) return;
+  const NodeIndex node = item.node.index;
+  if (item.kind == Item::Kind::scan || item.kind == Item::Kind::listing) return; // its scan was given up
+  for (const Operation& operation : item.operations) {
+    close_entry(node, operation.name, now);
+  }
+  if (item.self && tree_[node].self_open) {
+    tree_[node].self_open = false;
+    counts_.remove(tree_[node].self_open_epoch, true);
+    enqueue(node, {}, now);
+  }
+}
+
+} // namespace osync::engine

@@ -1,0 +1,164 @@
+// Hard links: which names are sent as content and which as links, and the search for names that no event told of.
+#include <algorithm>
+
+#include "engine/source_engine.h"
+
+namespace osync::engine {
+namespace {
+
+constexpr Time link_wait = std::chrono::milliseconds(500); ///< in case the name that was waited for never comes
+constexpr std::uint32_t searches_at_once = 2;
+
+} // namespace
+
+/// A file with several links, not read yet. Its content is sent through one name; the others follow as links.
+void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool from_scan, bool live, Epoch epoch,
+                             Time now) {
+  const std::string name = read.operation.name;
+  const LinkKey key = LinkIndex::key_of(read.id, read.operation.attributes);
+  LinkIndex::Group* group = links_.add(key, ref(node), name);
+  const auto read_content = [&] {
+    if (group != nullptr) {
+      group->content_node = ref(node);
+      group->content_name = name;
+    }
+    if (from_scan) mark_entry(node, name, false, epoch, 0, now, now);
+    tree_.entry(node, name).want_content = true;
+    if (!from_scan) reopen_entry(node, name, live, epoch, now, now);
+  };
+  if (group == nullptr) return read_content(); // the index is full: name by name
+  const std::size_t self = LinkIndex::position(*group, ref(node), name);
+  const PendingEntry* entry = tree_.find_entry(node, name);
+  const std::uint8_t hints = entry != nullptr ? entry->hints : std::uint8_t{0};
+  const bool content_hinted = (hints & (WatchEvent::content | WatchEvent::attributes | WatchEvent::closed)) != 0;
+  const LinkIndex::Name* leader = leader_of(*group);
+  const bool current = leader != nullptr && leader != &group->names[self] && !content_hinted &&
+                       LinkIndex::same_version(group->version, read.operation.attributes);
+  search_links(*group, read.operation.attributes, node, epoch);
+  if (current) {
+    Operation link;
+    link.kind = OperationKind::make_link;
+    link.name = name;
+    link.attributes = read.operation.attributes;
+    item.operations.push_back(std::move(link));
+    item.notes.push_back({{key.high, key.low}, false});
+    return;
+  }
+  const PendingEntry* content = alive(group->content_node)
+                                    ? tree_.find_entry(group->content_node.index, group->content_name)
+                                    : nullptr;
+  const bool same_name = content != nullptr && content == tree_.find_entry(node, name);
+  if (content == nullptr || !content->want_content || same_name) return read_content();
+  // The content is on its way through another name, which wakes this one when it is sent.
+  if (from_scan) mark_entry(node, name, false, epoch, 0, now, now + link_wait);
+  else reopen_entry(node, name, live, epoch, now, now + link_wait);
+}
+
+/// The name through which the group's present content is on the replica, while it still is; nullptr: none.
+const LinkIndex::Name* SourceEngine::leader_of(const LinkIndex::Group& group) const {
+  if (group.leader == LinkIndex::no_leader) return nullptr;
+  const LinkIndex::Name& leader = group.names[group.leader];
+  const bool valid = alive(leader.node) && tree_.placed(leader.node.index) &&
+                     tree_[leader.node.index].placement == leader.placement;
+  return valid ? &leader : nullptr;
+}
+
+/// The name is absent now, or another file. What was written through it was reported for it alone (WATCHERS.md): with a
+/// `content` event, the file's other names have to be sent.
+void SourceEngine::link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now) {
+  if (content) {
+    if (const LinkIndex::Group* group = links_.group_of(ref(node), name); group != nullptr) {
+      for (const LinkIndex::Name& other : group->names) {
+        if (!alive(other.node) || (other.node.index == node && other.name == name)) continue;
+        if (tree_[other.node.index].placed) mark_entry(other.node.index, other.name, true, epoch, WatchEvent::content, now, now);
+      }
+    }
+    if (tree_[node].placed) need_scan(node, epoch); // a name that is not known to be one of its group
+  }
+  links_.remove(ref(node), name);
+}
+
+/// The content of a file with several links has entered the stream through this name: the others become links to it.
+void SourceEngine::link_content_sent(NodeIndex node, const std::string& name, const ObjectId& id,
+                                     const Attributes& attributes, bool live, Epoch epoch, Time now) {
+  const LinkKey key = LinkIndex::key_of(id, attributes);
+  LinkIndex::Group* group = links_.add(key, ref(node), name);
+  if (group == nullptr) return;
+  search_links(*group, attributes, node, epoch);
+  group->content_node = NodeRef{};
+  group->version = attributes;
+  group->version.xattrs.clear();
+  group->leader = LinkIndex::position(*group, ref(node), name);
+  for (std::size_t i = 0; i < group->names.size(); ++i) {
+    LinkIndex::Name& other = group->names[i];
+    other.on_replica = i == group->leader;
+    if (other.on_replica) other.placement = tree_[node].placement;
+    if (other.on_replica || !alive(other.node) || !tree_.placed(other.node.index)) continue;
+    mark_entry(other.node.index, other.name, live, epoch, 0, now, now);
+    tree_.entry(other.node.index, other.name).hints = WatchEvent::existence;
+  }
+}
+
+// ---- names that no event told of ----------------------------------------------------------------------------------
+
+/// link(2) is reported for the new name only. Where fewer names are known than the file has links, the others are looked
+/// for in all directories, once for each number of links (they may be outside the root).
+void SourceEngine::search_links(LinkIndex::Group& group, const Attributes& attributes, NodeIndex, Epoch epoch) {
+  if (group.names.size() >= attributes.links || group.searched_links >= attributes.links) return;
+  if (!initial_pass_done_ && !tree_[root_node].synced) return; // the pass under way meets all names
+  group.searched_links = attributes.links;
+  if (link_search_.wanted.empty()) {
+    link_search_.wanted_epoch = epoch;
+    counts_.add(epoch, false);
+  } else if (epoch < link_search_.wanted_epoch) {
+    counts_.add(epoch, false);
+    counts_.remove(link_search_.wanted_epoch, false);
+    link_search_.wanted_epoch = epoch;
+  }
+  link_search_.wanted.insert(attributes.inode);
+}
+
+void SourceEngine::hand_out_link_search() {
+  LinkSearch& search = link_search_;
+  if (search.inodes == nullptr && !search.wanted.empty()) {
+    search.inodes = std::make_shared<const std::unordered_set<std::uint64_t>>(std::exchange(search.wanted, {}));
+    search.epoch = search.wanted_epoch; // the count passes over to the pass
+    tree_.for_all([&](NodeIndex node) {
+      if (tree_[node].placed) search.directories.push_back(ref(node));
+    });
+  }
+  while (search.jobs_open < searches_at_once && !search.directories.empty()) {
+    const NodeRef node = search.directories.back();
+    search.directories.pop_back();
+    if (!alive(node) || !tree_.placed(node.index)) continue; // its scan will meet the names
+    OpenJob open;
+    open.kind = OpenJob::Kind::find_links;
+    open.node = node;
+    const JobId id = next_job_++;
+    jobs_.emplace(id, std::move(open));
+    ++search.jobs_open;
+    outputs_.jobs.push_back({FindLinksJob{id, {tree_.path(node.index), tree_[node.index].id}, search.inodes}, false});
+  }
+  end_link_search();
+}
+
+void SourceEngine::on_links_found(const OpenJob& job, LinksFound result, Time now) {
+  --link_search_.jobs_open;
+  if (alive(job.node) && tree_.placed(job.node.index)) {
+    const NodeIndex node = job.node.index;
+    if (!result.status.ok()) need_scan(node, link_search_.epoch); // says what is wrong, and finds the names
+    for (const std::string& name : result.names)
+      if (links_.group_of(job.node, name) == nullptr)
+        mark_entry(node, name, false, link_search_.epoch, WatchEvent::existence, now, now);
+  }
+  end_link_search();
+}
+
+void SourceEngine::end_link_search() {
+  LinkSearch& search = link_search_;
+  if (search.inodes == nullptr || search.jobs_open > 0 || !search.directories.empty()) return;
+  search.inodes = nullptr;
+  counts_.remove(search.epoch, false);
+}
+
+} // namespace osync::engine

@@ -1,0 +1,322 @@
+// The source engine's bookkeeping of what is to do: marks on entries and directories, and what becomes of them when
+// directories move, vanish or come back.
+#include <algorithm>
+#include <cassert>
+
+#include "engine/source_engine.h"
+
+namespace osync::engine {
+
+void SourceEngine::set_live(PendingEntry& entry) {
+  if (entry.live) return;
+  if (entry.dirty && !entry.failed) {
+    counts_.remove(entry.epoch, false);
+    counts_.add(entry.epoch, true);
+  }
+  entry.live = true;
+  entry.queued = false; // it waits in the other queue, where it will be passed over
+}
+
+/// Invariant 1: from here on the entry counts as possibly different until an operation read after now is sent.
+void SourceEngine::mark_entry(NodeIndex node, std::string_view name, bool live, Epoch epoch, std::uint8_t hints,
+                              Time now, Time due) {
+  PendingEntry& entry = tree_.entry(node, name);
+  if (entry.dirty && entry.failed) { // news about a failed entry: it counts again
+    entry.failed = false;
+    entry.epoch = epoch;
+    entry.due = due;
+    counts_.add(epoch, entry.live);
+  }
+  if (!entry.dirty) {
+    entry.dirty = true;
+    entry.live = live;
+    entry.queued = false;
+    entry.epoch = epoch;
+    entry.since = now;
+    entry.due = due;
+    entry.hints = static_cast<std::uint8_t>(entry.open ? entry.hints | hints : hints);
+    counts_.add(epoch, live);
+  } else {
+    if (live) set_live(entry);
+    entry.hints |= hints;
+    entry.due = std::min(entry.due, due);
+    if (epoch < entry.epoch) {
+      counts_.add(epoch, entry.live);
+      counts_.remove(entry.epoch, entry.live);
+      entry.epoch = epoch;
+    }
+  }
+  enqueue(node, name, now);
+}
+
+/// Puts a marked entry (or, with an empty name, the directory's own mark) where it waits for its turn: the queue of
+/// its class, or a timer. Marks that cannot be worked on now are queued again when that changes.
+void SourceEngine::enqueue(NodeIndex node, std::string_view name, Time now) {
+  Node& self = tree_[node];
+  if (name.empty()) {
+    if (!self.self_dirty || self.self_open || self.self_queued || self.lost || !self.placed) return;
+    self.self_queued = true;
+    due_live_.push_back({ref(node), {}});
+    return;
+  }
+  PendingEntry* entry = tree_.find_entry(node, name);
+  if (entry == nullptr || !entry->dirty || entry->open || entry->queued || self.lost || !self.placed) return;
+  if (entry->due > now) {
+    timers_.push({entry->due, ref(node), std::string(name)});
+    return;
+  }
+  entry->queued = true;
+  (entry->live ? due_live_ : due_backlog_).push_back({ref(node), std::string(name)});
+}
+
+void SourceEngine::requeue_node(NodeIndex node, Time now) {
+  enqueue(node, {}, now);
+  if (tree_[node].entries)
+    for (const auto& [name, entry] : *tree_[node].entries) enqueue(node, name, now);
+  if (tree_[node].scan_needed || tree_[node].scan_open) push_scan(node);
+}
+
+void SourceEngine::mark_self(NodeIndex node, Epoch epoch, Time now) {
+  Node& self = tree_[node];
+  if (!self.self_dirty) {
+    self.self_dirty = true;
+    self.self_epoch = epoch;
+    counts_.add(epoch, true);
+  }
+  enqueue(node, {}, now);
+}
+
+/// The path of `node` did not lead to it: what is pending stays with it, and the entry that should be it is looked at.
+void SourceEngine::mark_parent(NodeIndex node, Time now) {
+  if (node == root_node) {
+    finish(Exit::refused, Status(Code::not_found, "the source root is gone, was moved or is another directory now; "
+                                                  "nothing was deleted on the replica. Mount or restore it and "
+                                                  "start again"));
+    return;
+  }
+  Node& self = tree_[node];
+  self.lost = true;
+  if (self.parent == no_node) return;
+  mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
+}
+
+void SourceEngine::need_scan(NodeIndex node, Epoch epoch) {
+  Node& self = tree_[node];
+  if (!self.scan_needed) {
+    self.scan_needed = true;
+    self.scan_counted = true;
+    self.scan_epoch = epoch;
+    counts_.add(epoch, false);
+  } else if (!self.scan_counted && !self.failed) {
+    self.scan_counted = true;
+    self.scan_epoch = epoch;
+    counts_.add(epoch, false);
+  } else if (self.scan_counted && epoch < self.scan_epoch) {
+    counts_.add(epoch, false);
+    counts_.remove(self.scan_epoch, false);
+    self.scan_epoch = epoch;
+  }
+  push_scan(node);
+}
+
+void SourceEngine::push_scan(NodeIndex node) {
+  Node& self = tree_[node];
+  if (self.scan_queued || self.failed || self.lost || !self.placed) return;
+  if (self.scan_open) { // to be continued, unless it waits for a job or has been read to its end
+    const Scan& scan = scans_.at(node);
+    if (scan.job_open || scan.ended) return;
+  }
+  self.scan_queued = true;
+  scan_stack_.push_back(ref(node));
+}
+
+/// Clears the marks of a directory whose whole content will be scanned anyway once it has a place again; returns the
+/// oldest epoch among them and `epoch`, which that scan has to carry.
+Epoch SourceEngine::drop_marks(NodeIndex node, Epoch epoch) {
+  Node& self = tree_[node];
+  if (self.self_dirty) {
+    counts_.remove(self.self_epoch, true);
+    epoch = std::min(epoch, self.self_epoch);
+    self.self_dirty = false;
+  }
+  if (!self.entries) return epoch;
+  for (auto item = self.entries->begin(); item != self.entries->end();) {
+    PendingEntry& entry = item->second;
+    if (entry.dirty) {
+      if (!entry.failed) {
+        counts_.remove(entry.epoch, entry.live);
+        epoch = std::min(epoch, entry.epoch);
+      }
+      entry.dirty = entry.failed = false;
+    }
+    if (entry.open) epoch = std::min(epoch, entry.open_epoch);
+    item = entry.open ? std::next(item) : self.entries->erase(item);
+  }
+  if (self.entries->empty()) self.entries.reset();
+  return epoch;
+}
+
+/// The replica has no directory for `top` any more, at least not where it belongs: everything below has to be scanned
+/// once it is placed again. Operations below it that are under way become void when they reach the stream.
+void SourceEngine::unplace(NodeIndex top) {
+  std::vector<NodeIndex> nodes;
+  tree_.for_subtree(top, [&](NodeIndex node) { nodes.push_back(node); });
+  for (const NodeIndex node : nodes) {
+    Node& self = tree_[node];
+    if (!self.placed && !self.scan_needed) continue; // nothing known below it yet
+    Epoch epoch = drop_marks(node, epoch_);
+    if (const auto scan = scans_.find(node); scan != scans_.end()) {
+      epoch = std::min(epoch, scan->second.epoch);
+      close_scan(node, false, Time(0));
+    }
+    abandon_transfers_in(node);
+    self.placed = self.fresh = self.synced = self.failed = false;
+    ++self.placement;
+    need_scan(node, epoch);
+  }
+}
+
+void SourceEngine::detach(NodeIndex node, Time now) {
+  if (tree_[node].parent == no_node) return;
+  unplace(node);
+  tree_.detach(node, now);
+}
+
+/// The name is known to be no directory, or another one: a directory believed there is somewhere else or gone.
+void SourceEngine::forget_name(NodeIndex node, std::string_view name, Time now) {
+  if (const NodeIndex child = tree_.child(node, name); child != no_node) detach(child, now);
+}
+
+/// A look or a scan found the directory `id` at parent/name. Returns its node, now believed there; no_node where that
+/// contradicts what is believed of the parent, which is then looked at again.
+NodeIndex SourceEngine::found_directory(NodeIndex parent, const std::string& name, const ObjectId& id, Time now) {
+  NodeIndex node = tree_.find(id);
+  if (node == no_node) {
+    node = tree_.add(id);
+  } else {
+    Node& self = tree_[node];
+    if (self.parent == parent && self.name == name && node != root_node) {
+      if (self.lost) {
+        self.lost = false;
+        requeue_node(node, now);
+      }
+      return node;
+    }
+    if (node == root_node || tree_.is_below(parent, node)) {
+      // A directory cannot be below itself: one of the two beliefs is out of date. Look at both ends again.
+      if (node != root_node && self.parent != no_node)
+        mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
+      return no_node;
+    }
+    if (self.parent != no_node) // moved here; what is left at the old name has to be found out
+      mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
+    unplace(node);
+  }
+  if (const NodeIndex former = tree_.child(parent, name); former != no_node) detach(former, now);
+  tree_.attach(node, parent, name, now);
+  tree_[node].lost = false;
+  if (settings_.directory_watches && !tree_[node].swept) sweep_stack_.push_back(ref(node));
+  return node;
+}
+
+/// The stream has (or the replica said that it has) a directory for `node` at its believed path.
+void SourceEngine::placed_directory(NodeIndex node, bool fresh, Epoch epoch, Time now) {
+  Node& self = tree_[node];
+  const bool was_placed = self.placed;
+  self.placed = true;
+  self.lost = false;
+  if (!self.synced && !self.scan_open) {
+    if (!was_placed) self.fresh = fresh;
+    need_scan(node, epoch);
+  }
+  if (!was_placed) requeue_node(node, now);
+}
+
+/// Events were lost: any directory that is known may differ. Directories that are not known are found by scanning
+/// their parents.
+void SourceEngine::rescan_everything(Time) {
+  ++figures_.rescans;
+  tree_.for_all([&](NodeIndex node) {
+    if (tree_[node].placed) need_scan(node, epoch_);
+    tree_[node].swept = tree_[node].swept && tree_[node].watched;
+  });
+}
+
+/// Directories that were not found again anywhere although all events from before the barrier have been seen.
+void SourceEngine::collect_detached(Time asked_before) {
+  std::vector<NodeIndex> gone;
+  for (const NodeIndex node : tree_.detached())
+    if (tree_[node].detached_at < asked_before) gone.push_back(node);
+  for (const NodeIndex node : gone) erase_node(node);
+}
+
+void SourceEngine::erase_node(NodeIndex top) {
+  tree_.erase(top, [&](NodeIndex node) {
+    Node& self = tree_[node];
+    if (self.watched) outputs_.unwatch.push_back(self.id);
+    static_cast<void>(drop_marks(node, epoch_));
+    if (self.self_open) counts_.remove(self.self_open_epoch, true);
+    if (self.entries)
+      for (const auto& [name, entry] : *self.entries)
+        if (entry.open) counts_.remove(entry.open_epoch, entry.open_live);
+    if (scans_.contains(node)) close_scan(node, false, Time(0));
+    for (auto& [key, transfer] : transfers_)
+      if (transfer.node.index == node) transfer.abandoned = true;
+    if (self.scan_needed && self.scan_counted) counts_.remove(self.scan_epoch, false);
+    self.scan_needed = false;
+    if (self.unwatchable) std::erase(unwatched_, node);
+  });
+}
+
+void SourceEngine::watched(const WatchEvent& event, Time now) {
+  ++figures_.events;
+  switch (event.kind) {
+  case WatchEvent::Kind::barrier: on_barrier(event.token, now); return;
+  case WatchEvent::Kind::root_gone: mark_parent(root_node, now); return;
+  case WatchEvent::Kind::rescan: {
+    const NodeIndex node = tree_.find(event.directory);
+    if (!event.directory.valid() || (node == root_node && event.recursive)) rescan_everything(now);
+    else if (node != no_node && event.recursive)
+      tree_.for_subtree(node, [&](NodeIndex below) { need_scan(below, epoch_); });
+    else if (node != no_node) need_scan(node, epoch_);
+    return;
+  }
+  case WatchEvent::Kind::watch_lost:
+    if (const NodeIndex node = tree_.find(event.directory); node != no_node) {
+      tree_[node].watched = tree_[node].swept = false;
+      if (tree_[node].placed) need_scan(node, epoch_); // in case it lives on, or its identity is used again
+    }
+    return;
+  case WatchEvent::Kind::entry: break;
+  }
+  const NodeIndex node = tree_.find(event.directory);
+  if (node == no_node) return; // jobs name their directories beforehand, so this one was forgotten on purpose
+  if (event.name.empty()) {
+    if (tree_[node].placed) mark_self(node, epoch_, now); // otherwise its attributes come when it is placed
+    return;
+  }
+  const bool directory = (event.hints & WatchEvent::is_directory) != 0;
+  if (!valid_name(event.name) || (node == root_node && event.name == ".osync")) return;
+  if (!rules_.empty() && tree_.attached(node) && rules_.excludes(tree_.path(node, event.name), directory)) return;
+  // A file that is being written is left alone for a moment, so that its writer's next event finds it waiting; one
+  // that was closed, moved or got new attributes is complete.
+  const bool complete = event.token != 0 || directory ||
+                        (event.hints & (WatchEvent::closed | WatchEvent::attributes)) != 0;
+  const Time settle = complete ? Time(0) : settings_.settle;
+  const Time damping = hot_files_.delay(ref(node), event.name, now);
+  mark_entry(node, event.name, true, epoch_, event.hints, now, now + std::max(settle, damping));
+  want_place(node, epoch_, now);
+}
+
+/// A live change below a directory that the scan has not reached: its ancestors are brought over first.
+void SourceEngine::want_place(NodeIndex node, Epoch epoch, Time now) {
+  while (node != no_node && node != root_node && !tree_[node].placed) {
+    const Node& self = tree_[node];
+    if (self.parent == no_node) return;
+    if (const PendingEntry* known = tree_.find_entry(self.parent, self.name); known != nullptr && known->live) return;
+    mark_entry(self.parent, std::string(self.name), true, epoch, WatchEvent::existence, now, now);
+    node = self.parent;
+  }
+}
+
+} // namespace osync::engine

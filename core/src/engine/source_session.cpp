@@ -1,0 +1,238 @@
+// The session with the sink: registration, acknowledgements, failures, and what a lost connection makes pending again.
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/source_engine.h"
+
+namespace osync::engine {
+namespace {
+
+constexpr Epoch oldest_epoch = 0; ///< of work that every flush has to wait for
+constexpr Time first_space_retry = std::chrono::seconds(1);
+
+std::string version_text(std::uint32_t version, const std::string& build) {
+  return std::to_string(version) + " (osync " + build + ")";
+}
+
+} // namespace
+
+void SourceEngine::connected(Time) { connected_ = true; }
+
+void SourceEngine::disconnected(Time now) {
+  connected_ = false;
+  if (session_state_ != Session::none) say(LogLevel::warning, "the connection to the sink is lost; waiting for it");
+  lose_session(now);
+  if (farewell_sent_) finish(failures_.empty() && held_nodes_.empty() ? Exit::done : Exit::failures, Status());
+}
+
+void SourceEngine::received(SinkMessage message, Time now) {
+  if (const auto* registration = std::get_if<Register>(&message)) return on_register(*registration, now);
+  if (session_state_ == Session::none) return; // left over from a session that was given up
+  if (const auto* ready = std::get_if<Ready>(&message)) return on_ready(*ready, now);
+  if (const auto* leave = std::get_if<Unregister>(&message)) return on_unregister(*leave, now);
+  if (session_state_ != Session::ready) return protocol_error("a message before READY");
+  if (const auto* acknowledge = std::get_if<Acknowledge>(&message)) {
+    if (acknowledge->session == session_) on_acknowledge(*acknowledge, now);
+  } else if (const auto* answer = std::get_if<ListingAnswer>(&message)) {
+    if (answer->session == session_) on_answer(*answer, now);
+  } else if (auto* report = std::get_if<TransferReport>(&message)) {
+    if (report->session == session_) figures_.transfer_report = *report;
+  }
+}
+
+void SourceEngine::on_register(const Register& message, Time now) {
+  if (session_state_ != Session::none) lose_session(now); // the sink came back before we noticed that it had gone
+  connected_ = true;
+  std::string reason;
+  if (message.version != protocol_version)
+    reason = "the sink speaks protocol version " + version_text(message.version, message.build) + ", this source " +
+             version_text(protocol_version, settings_.build) + ": install the same osync on both";
+  else if (message.pipeline != settings_.pipeline)
+    reason = "the sink serves pipeline \"" + message.pipeline + "\", this source \"" + settings_.pipeline + "\"";
+  else if (message.replica_name != settings_.replica)
+    reason = "the sink serves replica \"" + message.replica_name + "\", expected here: \"" + settings_.replica + "\"";
+  if (!reason.empty()) {
+    say(LogLevel::error, "sink refused: " + reason);
+    outputs_.messages.emplace_back(Refuse{Code::conflict, reason});
+    if (settings_.end_with_sink || settings_.once) finish(Exit::peer_lost, Status(Code::conflict, reason));
+    return;
+  }
+  session_ = settings_.session_seed + ++sessions_begun_;
+  session_state_ = Session::welcomed;
+  outputs_.messages.emplace_back(
+      Welcome{session_, protocol_version, settings_.build, settings_.source, settings_.durability_interval_ms});
+}
+
+void SourceEngine::on_ready(const Ready& message, Time now) {
+  if (message.session != session_ || session_state_ != Session::welcomed) return;
+  const bool other_replica = message.identity.replica != settings_.known_replica.replica;
+  const bool first = !tree_[root_node].placed;
+  sink_ = message;
+  sink_.compare_contents = message.compare_contents || (other_replica && !message.empty);
+  session_state_ = Session::ready;
+  stream_.open(session_, message.window);
+  outputs_.replica = message.identity;
+  settings_.known_replica = message.identity;
+  if (!message.capabilities.description.empty())
+    say(LogLevel::warning, "the sink cannot keep everything: " + message.capabilities.description);
+  if (first || message.empty || other_replica) {
+    // Nothing, or nothing certain, is known of this replica: everything is compared or, below an empty root, sent.
+    unplace(root_node);
+    tree_[root_node].synced = false;
+    links_.clear();
+    placed_directory(root_node, message.empty, oldest_epoch, now);
+    if (settings_.directory_watches && !tree_[root_node].swept) sweep_stack_.push_back(ref(root_node));
+    say(LogLevel::info, message.empty ? "the sink is ready, with an empty replica: sending everything"
+                                      : "the sink is ready: comparing");
+  } else {
+    say(LogLevel::info, "the sink is ready again: going on");
+  }
+  last_backlog_frame_ = bandwidth_time_ = now;
+  tree_.for_all([&](NodeIndex node) {
+    if (tree_[node].placed) requeue_node(node, now);
+  });
+}
+
+void SourceEngine::protocol_error(std::string what) {
+  say(LogLevel::error, "protocol error of the sink: " + what + "; the session is given up");
+  outputs_.messages.emplace_back(Refuse{Code::corrupt, "protocol error: " + what});
+  lose_session(Time(0));
+}
+
+void SourceEngine::on_acknowledge(const Acknowledge& message, Time now) {
+  for (const WireFailure& failure : message.failures) on_failure(failure, now);
+  const bool in_range = stream_.acknowledge_applied(message.applied, now, [&](const Sent& sent) {
+    live_in_flight_.erase(sent.sequence);
+    if (failures_.empty() || sent.origin != Sent::Origin::entries || !alive(sent.node)) return;
+    for (const std::string& name : sent.names) clear_failure(sent.node.index, name);
+  });
+  if (!in_range || !stream_.acknowledge_durable(message.durable))
+    return protocol_error("acknowledged more than was sent or applied");
+  if (stream_.wants_sync()) request_sync(stream_.applied());
+  advance_fences(now);
+}
+
+/// What was applied has succeeded, unless the same acknowledgement made it pending again.
+void SourceEngine::clear_failure(NodeIndex node, std::string_view name) {
+  const PendingEntry* entry = tree_.find_entry(node, name);
+  if (entry != nullptr && entry->failed) return;
+  if (tree_.attached(node)) failures_.erase(tree_.path(node, name));
+}
+
+void SourceEngine::on_failure(const WireFailure& failure, Time now) {
+  const Sent* found = stream_.find(failure.sequence);
+  if (found == nullptr) return;
+  const Sent sent = *found;
+  if (!alive(sent.node)) return;
+  const NodeIndex node = sent.node.index;
+  const Code code = failure.status.code();
+  const bool displaced = code == Code::not_found || code == Code::stale;
+  if (code == Code::no_space) {
+    if (backlog_held_until_ <= now)
+      say(LogLevel::error, "the replica is full: " + failure.status.to_string() +
+                               "; the backlog waits, removals go on. Make room there");
+    backlog_held_until_ = now + first_space_retry;
+  }
+  if (failure.index == group_failure || failure.index >= sent.names.size()) {
+    if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
+    if (displaced && node != root_node) {
+      // The replica's directory is not there. Everything of it is sent again once it is.
+      unplace(node);
+      return mark_parent(node, now);
+    }
+    record_failure(tree_.attached(node) ? tree_.path(node) : std::string(), failure.status);
+    for (const std::string& name : sent.names)
+      if (PendingEntry* entry = tree_.find_entry(node, name); entry == nullptr || !entry->open)
+        retry_entry(node, name, false, epoch_, failure.status, now);
+    if (sent.names.empty() && sent.origin == Sent::Origin::scan && !scans_.contains(node)) need_scan(node, epoch_);
+    return;
+  }
+  const std::string& name = sent.names[failure.index];
+  if (sent.origin == Sent::Origin::stage) {
+    for (auto& [key, transfer] : transfers_)
+      if (transfer.node.index == node && transfer.name == name && !transfer.abandoned)
+        return abandon_transfer(key, failure.status, now);
+    return;
+  }
+  if (const NodeIndex child = tree_.child(node, name); child != no_node) unplace(child);
+  PendingEntry& entry = tree_.entry(node, name);
+  if ((displaced || code == Code::corrupt) && entry.attempts < 4) {
+    // What it built on was not there (a link's other name, a stage, the expected file): send the content instead.
+    if (code == Code::corrupt)
+      say(LogLevel::warning, "arrived damaged and is sent again: " + tree_.path(node, name) + ": " + failure.status.to_string());
+    ++entry.attempts;
+    mark_entry(node, name, false, oldest_epoch, 0, now, now);
+    tree_.entry(node, name).want_content = true;
+    return;
+  }
+  if (entry.open || (entry.dirty && !entry.failed)) { // news about it is on its way anyway
+    record_failure(tree_.path(node, name), failure.status);
+    return;
+  }
+  retry_entry(node, name, false, epoch_, failure.status, now);
+}
+
+void SourceEngine::on_unregister(const Unregister& message, Time now) {
+  const bool refused = !message.status.ok() && session_state_ == Session::welcomed;
+  const std::string reason = message.status.ok() ? "it was stopped" : message.status.to_string();
+  say(message.status.ok() ? LogLevel::info : LogLevel::error, "the sink leaves: " + reason);
+  lose_session(now);
+  if (farewell_sent_) return finish(failures_.empty() && held_nodes_.empty() ? Exit::done : Exit::failures, Status());
+  if (!settings_.end_with_sink && !(refused && settings_.once)) return;
+  const bool safety = message.status.code() == Code::conflict;
+  finish(safety && settings_.end_with_sink ? Exit::refused : Exit::peer_lost,
+         message.status.ok() ? Status(Code::closed, "the sink left before everything was done") : message.status);
+}
+
+/// Everything that was not durable is pending again, whether the sink has it or not: comparing finds out.
+void SourceEngine::lose_session(Time now) {
+  if (session_state_ == Session::none) return;
+  session_state_ = Session::none;
+  session_ = 0;
+  std::vector<std::uint64_t> transfers;
+  for (auto& [key, transfer] : transfers_) {
+    transfer.staged = false;
+    transfers.push_back(key);
+  }
+  for (const std::uint64_t key : transfers)
+    if (transfers_.contains(key)) abandon_transfer(key, Status(Code::closed, "the connection was lost"), now);
+  for (auto* queue : {&ready_live_, &ready_backlog_}) {
+    for (Item& item : *queue) {
+      if (item.kind != Item::Kind::look || !alive(item.node)) continue;
+      for (const Operation& operation : item.operations)
+        if (PendingEntry* entry = tree_.find_entry(item.node.index, operation.name); entry != nullptr && entry->open)
+          reopen_entry(item.node.index, operation.name, item.live, entry->open_epoch, now, now);
+      if (item.self && tree_[item.node.index].self_open) {
+        mark_self(item.node.index, tree_[item.node.index].self_open_epoch, now);
+        tree_[item.node.index].self_open = false;
+        counts_.remove(tree_[item.node.index].self_open_epoch, true);
+      }
+    }
+    queue->clear();
+  }
+  ready_live_bytes_ = ready_backlog_bytes_ = 0;
+  pieces_.clear();
+  live_in_flight_.clear();
+  std::vector<NodeIndex> scanning;
+  for (const auto& [node, scan] : scans_) scanning.push_back(node);
+  for (const NodeIndex node : scanning) {
+    need_scan(node, scans_[node].epoch);
+    close_scan(node, false, now);
+  }
+  for (const Sent& sent : stream_.close()) {
+    if (!alive(sent.node) || !tree_[sent.node.index].placed) continue;
+    if (sent.origin != Sent::Origin::entries) need_scan(sent.node.index, oldest_epoch);
+    for (const std::string& name : sent.names) mark_entry(sent.node.index, name, false, oldest_epoch, 0, now, now);
+  }
+  links_.clear(); // which names the replica has linked is no longer certain
+  sync_asked_ = 0;
+  for (Fence& fence : fences_) fence.cleared = false;
+}
+
+void SourceEngine::request_sync(std::uint64_t sequence) {
+  if (session_state_ != Session::ready || sequence <= sync_asked_ || sequence <= stream_.durable()) return;
+  sync_asked_ = sequence;
+  outputs_.messages.emplace_back(SyncRequest{session_, sequence});
+}
+
+} // namespace osync::engine

@@ -1,0 +1,96 @@
+// The ordered stream to one replica: sequence numbers, the credit window, what is in flight and what is not durable.
+//
+// The window follows the measured delivery rate: about one round trip plus 10 ms of it, so that a live change waits
+// behind little; never more than the sink grants, never less than `smallest_window` unless the sink grants less.
+// Every item sent is remembered until it is applied (to relate failures to entries), and its origin until it is
+// durable (to make it pending again when the sink loses it).
+// Pure; the engine's thread. Bounds: the window for what is in flight; `unsettled_bound` for what is not durable.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "engine/pending_tree.h"
+#include "engine/time.h"
+
+namespace osync::engine {
+
+/// A node that may have been freed and used again since.
+struct NodeRef {
+  NodeIndex index = no_node;
+  std::uint32_t generation = 0;
+};
+
+/// What an item of the stream was about.
+struct Sent {
+  enum class Origin : std::uint8_t {
+    scan,     ///< entries found by a scan: made pending again by scanning the directory again
+    entries,  ///< entries that were looked at: `names`
+    listing,  ///< a listing piece
+    stage,    ///< content of a large file; nothing to remember
+  };
+  std::uint64_t sequence = 0;
+  Origin origin = Origin::scan;
+  NodeRef node;
+  std::uint64_t cost = 0; ///< bytes it takes of the window
+  Time sent{0};
+  std::vector<std::string> names; ///< by operation index
+};
+
+class Stream {
+ public:
+  static constexpr std::uint64_t smallest_window = 512u << 10;
+  static constexpr std::size_t unsettled_bound = 100'000; ///< records not durable; beyond it a sync is asked for
+
+  void open(std::uint64_t session, std::uint64_t granted);
+  /// Ends the session; returns what was not durable, oldest first.
+  [[nodiscard]] std::vector<Sent> close();
+  [[nodiscard]] bool is_open() const noexcept { return session_ != 0; }
+  [[nodiscard]] std::uint64_t session() const noexcept { return session_; }
+
+  [[nodiscard]] std::uint64_t credit() const noexcept;
+  [[nodiscard]] std::uint64_t window() const noexcept { return window_; }
+  [[nodiscard]] std::uint64_t delivery_rate() const noexcept { return rate_; } ///< bytes (of cost) a second
+  [[nodiscard]] std::uint64_t last_sequence() const noexcept { return last_; }
+  [[nodiscard]] std::uint64_t applied() const noexcept { return applied_; }
+  [[nodiscard]] std::uint64_t durable() const noexcept { return durable_; }
+  [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_bytes_; }
+  [[nodiscard]] bool wants_sync() const noexcept { return unsettled_.size() > unsettled_bound; }
+  /// Records something sent; returns its sequence number.
+  std::uint64_t sent(Sent record, Time now);
+  /// The record of a sequence number that is not applied yet or was applied last; nullptr for others.
+  [[nodiscard]] const Sent* find(std::uint64_t sequence) const;
+  /// Everything up to `sequence` is applied; calls `visit(const Sent&)` for each. False: a number out of range.
+  template <class Visit>
+  [[nodiscard]] bool acknowledge_applied(std::uint64_t sequence, Time now, Visit visit) {
+    if (sequence > last_) return false;
+    while (!in_flight_.empty() && in_flight_.front().sequence <= sequence) {
+      visit(in_flight_.front());
+      take_applied(now);
+    }
+    return true;
+  }
+  /// Everything up to `sequence` is durable. False: a number out of range.
+  [[nodiscard]] bool acknowledge_durable(std::uint64_t sequence);
+
+ private:
+  void take_applied(Time now);
+  void adapt_window(Time now);
+
+  std::uint64_t session_ = 0;
+  std::uint64_t granted_ = 0;
+  std::uint64_t window_ = smallest_window;
+  std::uint64_t last_ = 0, applied_ = 0, durable_ = 0;
+  std::uint64_t in_flight_bytes_ = 0;
+  std::deque<Sent> in_flight_;
+  std::deque<Sent> unsettled_; ///< applied or not; without the names of scans
+  Time shortest_round_trip_{Time::max()};
+  Time measure_begin_{0};
+  std::uint64_t measured_bytes_ = 0;
+  bool was_limited_ = false;
+  std::uint64_t rate_ = 0;
+};
+
+} // namespace osync::engine

@@ -1,0 +1,238 @@
+// Both engines, the very objects that the daemon runs, stepped by a seed: scans, looks, events, messages and appliers are
+// interleaved at will while the source changes between any two steps, events are lost in overflows, and connections
+// break. In the end both trees are equal.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "engine/source_engine.h"
+#include "unit/sink_engine_driver.h"
+#include "unit/source_model.h"
+
+using namespace osync;
+using namespace osync::test;
+
+namespace {
+
+class LiveFirst final : public Policy {
+ public:
+  PolicyChoice choose(const PolicyView& view) noexcept override {
+    return {view.live.items > 0 ? WorkClass::live : WorkClass::backlog, 4096};
+  }
+};
+
+struct Features {
+  bool overflows = false;
+  bool disconnects = false;
+  bool source_restarts = false;
+};
+
+class Simulation {
+ public:
+  Simulation(std::uint64_t seed, Features features)
+      : random_(seed), features_(features), model_(seed * 31 + 7), sink_(sink_settings()) {
+    for (std::uint64_t i = random_.below(60); i > 0; --i) model_.change();
+    start_source();
+  }
+
+  /// The empty text when all went well.
+  std::string run() {
+    for (int i = 0; i < 1500; ++i) step(true);
+    for (int i = 0; i < 200'000; ++i) {
+      if (connected_ && model_.quiet() && flushed_) break;
+      step(false);
+      if (!flush_asked_ && connected_) {
+        flush_asked_ = true;
+        source_->flush(1, now_);
+        take_source();
+      }
+    }
+    if (!flushed_) return "STUCK: " + model_.dump() + " waiting for " + source_->waiting_for() + log_ + source_->dump() + describe_flow();
+    if (model_.dump() == sink_.replica.dump()) return "";
+    return "DIFFERENT\n-- source\n" + model_.dump() + "-- replica\n" + sink_.replica.dump();
+  }
+
+ private:
+  static engine::SinkSettings sink_settings() {
+    engine::SinkSettings settings = SinkDriver::settings();
+    settings.window = 4096;
+    return settings;
+  }
+
+  static void trace(const engine::SourceMessage& message) {
+    const auto* frame = std::get_if<engine::Frame>(&message);
+    if (frame == nullptr) return;
+    for (const engine::StreamItem& item : frame->items) {
+      if (const auto* piece = std::get_if<engine::ListingPiece>(&item))
+        std::printf("%lu list %s (%zu)\n", piece->sequence, piece->directory.c_str(), piece->entries.size());
+      const auto* group = std::get_if<OperationGroup>(&item);
+      if (group == nullptr) continue;
+      std::printf("%lu group %s%s:", group->sequence, group->directory.c_str(), group->directory_attributes ? " +attributes" : "");
+      for (const Operation& operation : group->operations)
+        std::printf(" %d %s%s%s", static_cast<int>(operation.kind), operation.name.c_str(), operation.target.empty() ? "" : " -> ",
+                    operation.target.c_str());
+      std::printf("\n");
+    }
+  }
+
+  std::string describe_flow() {
+    const engine::SourceStatus status = source_->status(now_);
+    const engine::SinkCounters counters = sink_.engine.counters();
+    return "\nsent " + std::to_string(status.sequence) + " applied " + std::to_string(status.applied) + " durable " +
+           std::to_string(status.durable) + " in flight " + std::to_string(status.in_flight_bytes) + " of " +
+           std::to_string(status.window) + "; sink received " + std::to_string(counters.received) + " applied " +
+           std::to_string(counters.applied) + " waiting " + std::to_string(counters.items_waiting) + " jobs " +
+           std::to_string(sink_.jobs.size()) + " messages " + std::to_string(to_sink_.size()) + "/" +
+           std::to_string(to_source_.size());
+  }
+
+  void start_source() {
+    engine::SourceSettings settings;
+    settings.pipeline = "photos";
+    settings.replica = "mirror1";
+    settings.source = SinkDriver::source;
+    settings.known_replica.replica = known_;
+    settings.session_seed = 1000 * ++starts_;
+    settings.torn_retries = 1000;
+    source_ = std::make_unique<engine::SourceEngine>(settings, SourceModel::id_of(*model_.root()), policy_, rules_);
+    jobs_.clear();
+    cursors_ = {};
+  }
+
+  void take_source() {
+    engine::SourceOutputs outputs = source_->take_outputs();
+    for (auto& job : outputs.jobs) jobs_.emplace_back(model_, cursors_, std::move(job.job));
+    for (auto& message : outputs.messages) {
+      if (std::getenv("OSYNC_TRACE")) trace(message);
+      if (connected_) to_sink_.push_back(std::move(message));
+    }
+    for (const std::uint64_t token : outputs.barriers) model_.request_barrier(token);
+    for (const ObjectId& id : outputs.unwatch) model_.unwatch(id);
+    if (outputs.replica) known_ = outputs.replica->replica;
+    if (!outputs.flushed.empty()) flushed_ = true;
+    for (const auto& line : outputs.log)
+      if (line.level == LogLevel::error) log_ += "\n  " + line.text;
+  }
+
+  void take_sink() {
+    sink_.collect();
+    if (const auto request = sink_.engine.claim_request()) {
+      sink_.engine.claimed({}, sink_.now);
+      sink_.collect();
+    }
+    for (auto& message : sink_.messages)
+      if (connected_) to_source_.push_back(std::move(message));
+    sink_.messages.clear();
+  }
+
+  void connect() {
+    connected_ = true;
+    source_->connected(now_);
+    sink_.engine.connected(now_);
+    take_sink();
+  }
+
+  void disconnect() {
+    connected_ = false;
+    to_sink_.clear();
+    to_source_.clear();
+    source_->disconnected(now_);
+    sink_.engine.disconnected(now_);
+    take_source();
+    take_sink();
+  }
+
+  void step_source_job() {
+    if (jobs_.empty()) return;
+    const std::size_t index = random_.below(jobs_.size());
+    std::optional<engine::SourceJobResult> result;
+    if (!jobs_[index].step(result)) return;
+    jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (result) source_->job_done(std::move(*result), now_);
+  }
+
+  void step_sink_job() {
+    if (sink_.jobs.empty()) return;
+    const std::size_t index = random_.below(sink_.jobs.size());
+    auto result = sink_.jobs[index].step();
+    if (!result) return;
+    sink_.jobs.erase(sink_.jobs.begin() + static_cast<std::ptrdiff_t>(index));
+    sink_.engine.job_done(std::move(*result), sink_.now);
+  }
+
+  void step(bool churn) {
+    now_ += std::chrono::microseconds(200 + random_.below(2000));
+    sink_.now = now_;
+    const std::uint64_t kind = random_.below(100);
+    if (churn && kind < 12) model_.change();
+    else if (kind < 30) {
+      for (const WatchEvent& event : model_.events(1 + random_.below(4))) source_->watched(event, now_);
+    } else if (kind < 60) step_source_job();
+    else if (kind < 75) step_sink_job();
+    else if (kind < 84 && !to_sink_.empty()) {
+      engine::SourceMessage message = std::move(to_sink_.front());
+      to_sink_.pop_front();
+      sink_.engine.received(std::move(message), now_);
+    } else if (kind < 93 && !to_source_.empty()) {
+      engine::SinkMessage message = std::move(to_source_.front());
+      to_source_.pop_front();
+      source_->received(std::move(message), now_);
+    } else if (!connected_ && random_.one_in(4)) connect();
+    else if (churn && features_.overflows && random_.one_in(20)) model_.overflow();
+    else if (churn && features_.disconnects && connected_ && random_.one_in(30)) disconnect();
+    else if (churn && features_.source_restarts && random_.one_in(60)) {
+      if (connected_) disconnect();
+      model_.overflow(); // what the old process had not read is lost with it
+      for (const WatchEvent& event : model_.events(1000)) static_cast<void>(event);
+      start_source();
+    }
+    if (random_.one_in(2)) source_->advance(now_);
+    sink_.engine.tick(now_);
+    take_source();
+    take_sink();
+  }
+
+  Random random_;
+  Features features_;
+  SourceModel model_;
+  SinkDriver sink_;
+  LiveFirst policy_;
+  engine::Rules rules_;
+  std::unique_ptr<engine::SourceEngine> source_;
+  SourceModelJob::Cursors cursors_;
+  std::vector<SourceModelJob> jobs_;
+  std::deque<engine::SourceMessage> to_sink_;
+  std::deque<engine::SinkMessage> to_source_;
+  engine::Time now_{std::chrono::seconds(100)};
+  Uuid known_{};
+  std::uint64_t starts_ = 0;
+  bool connected_ = false, flush_asked_ = false, flushed_ = false;
+  std::string log_;
+};
+
+/// OSYNC_SEEDS=N runs more; OSYNC_SEED=N only that one.
+void run_seeds(Features features, std::uint64_t count) {
+  const char* one = std::getenv("OSYNC_SEED");
+  const char* many = std::getenv("OSYNC_SEEDS");
+  if (many != nullptr) count = std::strtoull(many, nullptr, 10);
+  std::uint64_t failed = 0;
+  for (std::uint64_t seed = one ? std::strtoull(one, nullptr, 10) : 1; seed <= count || one; ++seed) {
+    const std::string result = Simulation(seed, features).run();
+    if (!result.empty() && ++failed <= 3) {
+      INFO("seed " << seed << ": " << result);
+      CHECK(result.empty());
+    }
+    if (one) break;
+  }
+  INFO("seeds run: " << count);
+  CHECK(failed == 0);
+}
+
+} // namespace
+
+TEST_CASE("simulation: changes at any moment end equal", "[simulation]") { run_seeds({}, 400); }
+
+TEST_CASE("simulation: with overflows", "[simulation]") { run_seeds({true, false, false}, 400); }
+
+TEST_CASE("simulation: with broken connections", "[simulation]") { run_seeds({true, true, false}, 400); }
+
+TEST_CASE("simulation: with restarts of the source", "[simulation]") { run_seeds({true, true, true}, 400); }
