@@ -83,8 +83,8 @@ class Sink {
   /// process), denied, read_only.
   virtual Status open(ReplicaState& state, SinkCapabilities& capabilities) noexcept = 0;
 
-  /// Writes the identity (durably) and makes the replica ready to be applied to; called once after open(), and never
-  /// where the engine refuses. `adopt` is recorded.
+  /// Writes the identity (durably) and makes the replica ready to be applied to; called once a session, with nothing else
+  /// in progress, and never where the engine refuses. `adopt` is recorded.
   virtual Status claim(const ReplicaIdentity& identity, bool adopt) noexcept = 0;
 
   /// The identity (device, inode) of the root and of all its ancestors, to find roots that are nested.

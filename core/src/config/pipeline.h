@@ -16,7 +16,7 @@ namespace osync::config {
 
 inline constexpr std::int64_t second = 1'000'000'000;
 inline constexpr std::int64_t mebibyte = 1 << 20;
-inline constexpr const char* default_policy = "policy-deadline";
+inline constexpr const char* default_policy = "policy-live-first";
 inline constexpr const char* default_transport = "transport-zmq";
 inline constexpr const char* default_sink = "sink-fs";
 inline constexpr const char* automatic = "auto"; ///< of watchers: the best that is installed and works here

@@ -46,6 +46,7 @@ void LinkIndex::remove(NodeRef node, std::string_view name, const LinkKey* excep
   const auto found = groups_.find(known->second);
   by_name_.erase(known);
   Group& group = found->second;
+  group.searched_links = 0;
   const std::size_t index = position(group, node, name);
   const std::size_t last = group.names.size() - 1;
   if (group.leader == index) {

@@ -2,6 +2,7 @@
 // next frame only when credit allows one, so a live change waits behind no more than what is in flight.
 #include <algorithm>
 
+#include "engine/sink_credit.h"
 #include "engine/source_engine.h"
 
 namespace osync::engine {
@@ -74,12 +75,12 @@ bool SourceEngine::emit_frame(Time now) {
     queued_bytes -= item.cost;
     Sent sent;
     sent.node = item.node;
-    sent.cost = item.cost;
     bytes += item.cost;
     if (item.kind == Item::Kind::listing) {
       if (find_scan(item.node, item.scan) == nullptr || !tree_.placed(item.node.index)) continue; // given up
       sent.origin = Sent::Origin::listing;
       item.piece.directory = tree_.path(item.node.index);
+      sent.cost = credit_cost(item.piece);
       item.piece.sequence = stream_.sent(std::move(sent), now);
       pieces_.emplace(item.piece.sequence,
                       PieceUnderWay{item.node, item.scan, item.epoch, std::move(item.listed_directories), {}});
@@ -88,6 +89,7 @@ bool SourceEngine::emit_frame(Time now) {
     }
     OperationGroup group;
     if (!finalize(item, group, sent, now)) continue;
+    sent.cost = credit_cost(group); // as the sink counts it
     group.sequence = stream_.sent(std::move(sent), now);
     if (item.live) live_in_flight_.emplace(group.sequence, item.since);
     frame.items.emplace_back(std::move(group));
@@ -117,6 +119,7 @@ bool SourceEngine::finalize(Item& item, OperationGroup& group, Sent& sent, Time 
     group.payload = std::move(item.payload);
     return true;
   }
+  if (item.kind == Item::Kind::publish && !transfers_.contains(item.transfer)) return false; // given up
   const bool scan = item.kind == Item::Kind::scan;
   if (!alive(item.node) || !tree_.placed(item.node.index) || (scan && find_scan(item.node, item.scan) == nullptr)) {
     void_item(item, now);

@@ -353,7 +353,7 @@ class SourceEngine {
                          bool live, Epoch epoch, Time now);
   void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);
   [[nodiscard]] const LinkIndex::Name* leader_of(const LinkIndex::Group& group) const;
-  void search_links(LinkIndex::Group& group, const Attributes& attributes, NodeIndex node, Epoch epoch);
+  void search_links(LinkIndex::Group& group, const Attributes& attributes, bool live, Epoch epoch);
   void hand_out_link_search();
   void on_links_found(const OpenJob& job, LinksFound result, Time now);
   void end_link_search();

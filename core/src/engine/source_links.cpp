@@ -16,7 +16,9 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
                              Time now) {
   const std::string name = read.operation.name;
   const LinkKey key = LinkIndex::key_of(read.id, read.operation.attributes);
+  const bool known = links_.group_of(ref(node), name) != nullptr;
   LinkIndex::Group* group = links_.add(key, ref(node), name);
+  if (group != nullptr && live && !known) group->searched_links = 0; // a new link may be to a name that is not known
   const auto read_content = [&] {
     if (group != nullptr) {
       group->content_node = ref(node);
@@ -34,7 +36,7 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
   const LinkIndex::Name* leader = leader_of(*group);
   const bool current = leader != nullptr && leader != &group->names[self] && !content_hinted &&
                        LinkIndex::same_version(group->version, read.operation.attributes);
-  search_links(*group, read.operation.attributes, node, epoch);
+  search_links(*group, read.operation.attributes, live, epoch);
   if (current) {
     Operation link;
     link.kind = OperationKind::make_link;
@@ -84,7 +86,7 @@ void SourceEngine::link_content_sent(NodeIndex node, const std::string& name, co
   const LinkKey key = LinkIndex::key_of(id, attributes);
   LinkIndex::Group* group = links_.add(key, ref(node), name);
   if (group == nullptr) return;
-  search_links(*group, attributes, node, epoch);
+  search_links(*group, attributes, live, epoch);
   group->content_node = NodeRef{};
   group->version = attributes;
   group->version.xattrs.clear();
@@ -103,9 +105,10 @@ void SourceEngine::link_content_sent(NodeIndex node, const std::string& name, co
 
 /// link(2) is reported for the new name only. Where fewer names are known than the file has links, the others are looked
 /// for in all directories, once for each number of links (they may be outside the root).
-void SourceEngine::search_links(LinkIndex::Group& group, const Attributes& attributes, NodeIndex, Epoch epoch) {
+void SourceEngine::search_links(LinkIndex::Group& group, const Attributes& attributes, bool live, Epoch epoch) {
   if (group.names.size() >= attributes.links || group.searched_links >= attributes.links) return;
-  if (!initial_pass_done_ && !tree_[root_node].synced) return; // the pass under way meets all names
+  // The first pass meets all names itself, but for those that it passed before an event told of a new link.
+  if (!initial_pass_done_ && !live) return;
   group.searched_links = attributes.links;
   if (link_search_.wanted.empty()) {
     link_search_.wanted_epoch = epoch;

@@ -9,8 +9,7 @@
 
 namespace osync::wire {
 
-/// Walks the envelope's fields without allocating. Errors: corrupt (malformed, or more than max_submessages
-/// objects).
+/// Walks the envelope's fields without allocating. Errors: corrupt (malformed, or objects beyond max_object_bytes).
 [[nodiscard]] Status check_shape(std::string_view envelope);
 
 } // namespace osync::wire

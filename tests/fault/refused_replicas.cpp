@@ -1,0 +1,117 @@
+// Replicas that osync does not touch unasked: someone else's files, another source's replica, a lost state
+// directory.
+#include "support/compare_trees.h"
+#include "support/osync_command.h"
+#include "support/samples.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+using namespace osync::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+Finished mirror(const Workspace& workspace, const std::string& source, const Arguments& options = {}) {
+  return workspace.osync(Arguments{"mirror", "--once", "--state-dir", workspace.state()} + options +
+                         Arguments{source, workspace.replica()});
+}
+
+void check_refused(const Workspace& workspace, const std::string& source, const std::string& way_out) {
+  const auto before = fingerprints(workspace.replica());
+  const Finished finished = mirror(workspace, source);
+  INFO(describe(finished));
+  CHECK(finished.exit_code == 3);
+  CHECK(mentions(finished, way_out));
+  CHECK(fingerprints(workspace.replica()) == before);
+}
+
+void check_done(const Finished& finished) {
+  INFO(describe(finished));
+  REQUIRE(finished.exit_code == 0);
+}
+
+} // namespace
+
+TEST_CASE("refused: a directory with files that is no replica; --adopt takes it and deletes nothing it had") {
+  const Workspace workspace;
+  write_many(workspace.source(), 50, 500);
+  write_file(workspace.replica("holiday/photo"), "precious");
+  write_file(workspace.replica("folder0/mine"), "precious too");
+  write_file(workspace.replica("folder0/file7"), "an old copy");
+  check_refused(workspace, workspace.source(), "--adopt");
+  CHECK_FALSE(fs::exists(workspace.replica(".osync")));
+
+  check_done(mirror(workspace, workspace.source(), {"--adopt"}));
+  CHECK(read_file(workspace.replica("holiday/photo")) == "precious");
+  CHECK(read_file(workspace.replica("folder0/mine")) == "precious too");
+  CHECK(read_file(workspace.replica("folder0/file7")) == read_file(workspace.source("folder0/file7")));
+  const CompareOptions but_theirs{.times = false, .left_out = {"holiday", "folder0/mine"}};
+  CHECK(differences(workspace.source(), workspace.replica(), but_theirs) == "");
+
+  // From now on it is a replica, but what it had before stays, run after run, until deleting is asked for.
+  fs::remove(workspace.source("folder0/file8"));
+  check_done(mirror(workspace, workspace.source()));
+  CHECK(read_file(workspace.replica("holiday/photo")) == "precious");
+  CHECK(read_file(workspace.replica("folder0/mine")) == "precious too");
+
+  check_done(mirror(workspace, workspace.source(), {"--delete-extra"}));
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+}
+
+TEST_CASE("refused: an adopted replica with a name in the way of a directory keeps what it had aside or "
+          "fails, never deletes") {
+  const Workspace workspace;
+  write_file(workspace.source("name/below"), "x");
+  write_file(workspace.replica("name"), "precious");
+  const Finished finished = mirror(workspace, workspace.source(), {"--adopt"});
+  INFO(describe(finished));
+  CHECK((finished.exit_code == 0 || finished.exit_code == 1));
+  bool kept = false;
+  for (const auto& entry : fs::recursive_directory_iterator(workspace.replica()))
+    kept = kept || (entry.is_regular_file() && read_file(entry.path()) == "precious");
+  CHECK(kept);
+}
+
+TEST_CASE("refused: the replica of another source; --take-over takes it and makes it equal") {
+  const Workspace workspace;
+  write_many(workspace.source(), 50, 500, 1);
+  write_many(workspace / "another", 60, 500, 2);
+  write_file(workspace / "another/only here", "x");
+  check_done(mirror(workspace, workspace / "another"));
+  check_refused(workspace, workspace.source(), "--take-over");
+  check_done(mirror(workspace, workspace.source(), {"--take-over"}));
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+  check_refused(workspace, workspace / "another", "--take-over"); // it changed hands
+  check_done(mirror(workspace, workspace.source()));
+}
+
+TEST_CASE("refused: a lost state directory; --take-over costs a comparison and rewrites nothing") {
+  const Workspace workspace;
+  write_many(workspace.source(), 200, 500);
+  check_done(mirror(workspace, workspace.source()));
+  fs::remove_all(workspace.state());
+  fs::create_directory(workspace.state());
+  check_refused(workspace, workspace.source(), "--take-over");
+  const auto before = fingerprints(workspace.replica());
+  check_done(mirror(workspace, workspace.source(), {"--take-over"}));
+  CHECK(fingerprints(workspace.replica()) == before);
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+  check_done(mirror(workspace, workspace.source()));
+}
+
+TEST_CASE("refused: the replica is in use by another osync") {
+  const Workspace workspace;
+  write_many(workspace.source(), 50, 500);
+  const auto running = Running::mirror(workspace);
+  REQUIRE(running->flush().exit_code == 0);
+  const Finished second = mirror(workspace, workspace.source());
+  INFO(describe(second));
+  CHECK(second.exit_code != 0);
+  CHECK_FALSE(second.timed_out);
+  CHECK(mentions(second, "in use|lock|running|another"));
+  CHECK(running->process().running());
+  write_file(workspace.source("folder0/new"), "new");
+  CHECK(running->flush().exit_code == 0);
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+}

@@ -1,0 +1,196 @@
+// The options of `osync mirror`, one by one.
+#include "support/compare_trees.h"
+#include "support/osync_command.h"
+#include "support/samples.h"
+#include "support/wait.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+using namespace osync::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string mirrored(const Workspace& workspace, const Arguments& options = {}) {
+  const Finished finished = workspace.mirror_once(options);
+  return finished.exit_code == 0 ? "" : describe(finished);
+}
+
+} // namespace
+
+TEST_CASE("--exclude: neither shipped nor deleted; gitignore syntax, the last match wins") {
+  const Workspace workspace;
+  write_file(workspace.source("a.tmp"), "a");
+  write_file(workspace.source("kept/b.tmp"), "b");
+  write_file(workspace.source("kept/keep.tmp"), "keep");
+  write_file(workspace.source("kept/plain"), "plain");
+  write_file(workspace.source("build/output"), "output");
+  write_file(workspace.source("kept/build/output"), "another build, not at the top");
+  const Arguments excludes = {"--exclude", "*.tmp", "--exclude", "!keep.tmp", "--exclude", "/build/"};
+  REQUIRE(mirrored(workspace, excludes) == "");
+  CHECK_FALSE(fs::exists(workspace.replica("a.tmp")));
+  CHECK_FALSE(fs::exists(workspace.replica("kept/b.tmp")));
+  CHECK_FALSE(fs::exists(workspace.replica("build")));
+  CHECK(fs::exists(workspace.replica("kept/keep.tmp")));
+  CHECK(fs::exists(workspace.replica("kept/plain")));
+  CHECK(fs::exists(workspace.replica("kept/build/output")));
+
+  write_file(workspace.replica("of the replica.tmp"), "excluded, so nobody deletes it");
+  write_file(workspace.replica("build/old"), "likewise");
+  write_file(workspace.replica("extra"), "goes");
+  REQUIRE(mirrored(workspace, excludes) == "");
+  CHECK(fs::exists(workspace.replica("of the replica.tmp")));
+  CHECK(fs::exists(workspace.replica("build/old")));
+  CHECK_FALSE(fs::exists(workspace.replica("extra")));
+}
+
+TEST_CASE("--exclude: what is excluded later stays on the replica, also when the source deletes it") {
+  const Workspace workspace;
+  write_file(workspace.source("a.tmp"), "a");
+  write_file(workspace.source("plain"), "plain");
+  REQUIRE(mirrored(workspace) == "");
+  fs::remove(workspace.source("a.tmp"));
+  REQUIRE(mirrored(workspace, {"--exclude", "*.tmp"}) == "");
+  CHECK(fs::exists(workspace.replica("a.tmp")));
+  REQUIRE(mirrored(workspace) == "");
+  CHECK_FALSE(fs::exists(workspace.replica("a.tmp")));
+}
+
+TEST_CASE("--exclude: holds for live changes too") {
+  const Workspace workspace;
+  write_file(workspace.source("plain"), "plain");
+  const auto running = Running::mirror(workspace, {"--exclude", "*.tmp"});
+  write_file(workspace.source("new.tmp"), "never shipped");
+  write_file(workspace.source("new"), "shipped");
+  fs::rename(workspace.source("plain"), workspace.source("plain.tmp")); // leaves what is mirrored
+  REQUIRE(running->flush().exit_code == 0);
+  CHECK(fs::exists(workspace.replica("new")));
+  CHECK_FALSE(fs::exists(workspace.replica("new.tmp")));
+  CHECK_FALSE(fs::exists(workspace.replica("plain.tmp")));
+  CHECK_FALSE(fs::exists(workspace.replica("plain")));
+}
+
+TEST_CASE("--keep-extra: nothing is deleted, neither what is extra nor what the source deletes live") {
+  const Workspace workspace;
+  write_many(workspace.source(), 20, 100);
+  REQUIRE(mirrored(workspace) == "");
+  write_file(workspace.replica("extra"), "kept");
+  fs::remove(workspace.source("folder0/file3"));
+  REQUIRE(mirrored(workspace, {"--keep-extra"}) == "");
+  CHECK(read_file(workspace.replica("extra")) == "kept");
+  CHECK(fs::exists(workspace.replica("folder0/file3")));
+  {
+    const auto running = Running::mirror(workspace, {"--keep-extra"});
+    REQUIRE(running->flush().exit_code == 0);
+    fs::remove(workspace.source("folder0/file4"));
+    write_file(workspace.source("folder0/new"), "new");
+    REQUIRE(running->flush().exit_code == 0);
+    CHECK(fs::exists(workspace.replica("folder0/file4")));
+    CHECK(fs::exists(workspace.replica("folder0/new")));
+    CHECK(running->stop() == 0);
+  }
+  REQUIRE(mirrored(workspace) == "");
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+}
+
+TEST_CASE("--dry-run: lists what would change and changes nothing") {
+  const Workspace workspace;
+  write_many(workspace.source(), 20, 100);
+  const Finished first = workspace.mirror_once({"--dry-run"});
+  INFO(describe(first));
+  CHECK(first.exit_code == 0);
+  CHECK(first.out.find("folder0") != std::string::npos);
+  CHECK(fs::is_empty(workspace.replica())); // not even .osync
+
+  REQUIRE(mirrored(workspace) == "");
+  write_file(workspace.source("folder0/file1"), "changed");
+  write_file(workspace.source("folder0/new"), "new");
+  fs::remove(workspace.source("folder0/file2"));
+  const auto before = fingerprints(workspace.replica());
+  const Finished second = workspace.mirror_once({"--dry-run"});
+  INFO(describe(second));
+  CHECK(second.exit_code == 0);
+  for (const char* name : {"folder0/file1", "folder0/new", "folder0/file2"})
+    CHECK(second.out.find(name) != std::string::npos);
+  CHECK(second.out.find("folder0/file3\n") == std::string::npos);
+  CHECK(fingerprints(workspace.replica()) == before);
+}
+
+TEST_CASE("--log-format json: every line of standard error is one JSON object") {
+  const Workspace workspace;
+  write_many(workspace.source(), 20, 100);
+  const Finished finished = workspace.mirror_once({"--log-format", "json", "--log-level", "debug"});
+  INFO(describe(finished));
+  REQUIRE(finished.exit_code == 0);
+  REQUIRE_FALSE(finished.err.empty());
+  std::istringstream lines(finished.err);
+  for (std::string line; std::getline(lines, line);) {
+    INFO(line);
+    CHECK(nlohmann::json::parse(line, nullptr, false).is_object());
+  }
+}
+
+TEST_CASE("--set changes an option of a stage, and a wrong one is refused with 2") {
+  const Workspace workspace;
+  write_many(workspace.source(), 20, 100);
+  for (const char* wrong : {"policy.no_such_option=1", "nowhere.option=1", "policy", ""}) {
+    const Finished refused = workspace.mirror_once({"--set", wrong});
+    INFO(wrong << "\n" << describe(refused));
+    CHECK(refused.exit_code == 2);
+  }
+  CHECK(fs::is_empty(workspace.replica()));
+}
+
+TEST_CASE("--policy and --watcher: named ones work, unknown ones are refused with 2") {
+  const Workspace workspace;
+  write_many(workspace.source(), 20, 100);
+  const Finished policy = workspace.mirror_once({"--policy", "no-such-policy"});
+  INFO(describe(policy));
+  CHECK(policy.exit_code == 2);
+  CHECK(mentions(policy, "no-such-policy"));
+  const Finished watcher = workspace.mirror_once({"--watcher", "no-such-watcher"});
+  INFO(describe(watcher));
+  CHECK(watcher.exit_code == 2);
+  CHECK(mentions(watcher, "no-such-watcher"));
+  REQUIRE(mirrored(workspace, {"--watcher", "inotify", "--policy", "policy-live-first"}) == "");
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+}
+
+TEST_CASE("--version, --help, and wrong use") {
+  const Workspace workspace;
+  const Finished version = workspace.osync({"--version"});
+  CHECK(version.exit_code == 0);
+  CHECK(mentions(version, "protocol"));
+  const Finished help = workspace.osync({"--help"});
+  CHECK(help.exit_code == 0);
+  for (const char* command :
+       {"mirror", "run", "source", "sink", "check", "plugins", "status", "flush", "stop", "drain"})
+    CHECK(help.out.find(command) != std::string::npos);
+  CHECK(workspace.osync({}).exit_code == 2);
+  CHECK(workspace.osync({"no-such-command"}).exit_code == 2);
+  CHECK(workspace.osync({"mirror"}).exit_code == 2);
+  CHECK(workspace.osync({"mirror", workspace.source()}).exit_code == 2);
+  CHECK(workspace.osync({"mirror", "--no-such-option", workspace.source(), workspace.replica()}).exit_code ==
+        2);
+  CHECK(fs::is_empty(workspace.replica()));
+}
+
+TEST_CASE("plugins: all are listed, and each says what it is") {
+  const Workspace workspace;
+  const Finished list = workspace.osync({"plugins"});
+  INFO(describe(list));
+  CHECK(list.exit_code == 0);
+  for (const char* name : {"watch-inotify", "transport-zmq", "sink-fs", "policy-live-first"}) {
+    CHECK(list.out.find(name) != std::string::npos);
+    const Finished one = workspace.osync({"plugins", "inspect", name});
+    INFO(describe(one));
+    CHECK(one.exit_code == 0);
+    CHECK(one.out.find(name) != std::string::npos);
+  }
+  const Finished unknown = workspace.osync({"plugins", "inspect", "no-such-plugin"});
+  CHECK(unknown.exit_code == 2);
+  CHECK(mentions(unknown, "no-such-plugin"));
+}
