@@ -1,25 +1,36 @@
-// The descriptor of policy-live-first.
+// The descriptor of policy-live-first, and nothing else.
+#include "osync/plugin.h"
+
+#include <cstdint>
 #include <iterator>
 #include <new>
 
 #include "live_first.h"
-#include "osync/plugin.h"
 
 namespace {
 
-const osync::OptionSpec options[] = {
-    {"ageing", osync::OptionType::duration, "time", "200ms", "1ms..1h",
-     "Backlog that is ready gets a frame at least so often, however many live changes there are."},
-    {"quantum", osync::OptionType::size, "bytes", "512KiB", "4KiB..1MiB", "The most that one frame carries."},
+using osync::OptionType;
+using osync::Status;
+using osync::live_first::LiveFirst;
+
+constexpr osync::OptionSpec options[] = {
+    {"ageing", OptionType::duration, "time", "200ms", "1ms..1min",
+     "Backlog that is ready gets a frame at the latest after this time without one, however many live "
+     "changes wait."},
+    {"quantum", OptionType::size, "bytes", "512KiB", "4KiB..1MiB",
+     "The largest frame; on a slow link frames are smaller, about what is delivered in 10 ms."},
 };
 
-osync::Status create(const osync::PluginContext& context, void** object) noexcept {
-  const osync::live_first::Settings settings{std::chrono::nanoseconds(context.options->integer("ageing")),
-                                             static_cast<std::uint64_t>(context.options->integer("quantum"))};
-  auto* policy = new (std::nothrow) osync::live_first::LiveFirst(settings);
-  if (policy == nullptr) return {osync::Code::limit, "out of memory"};
-  *object = static_cast<osync::Policy*>(policy);
-  return {};
+Status create(const osync::PluginContext& context, void** object) noexcept {
+  try {
+    osync::live_first::Settings settings;
+    settings.ageing = std::chrono::nanoseconds(context.options->integer("ageing"));
+    settings.quantum = static_cast<std::uint64_t>(context.options->integer("quantum"));
+    *object = static_cast<osync::Policy*>(new LiveFirst(settings));
+    return {};
+  } catch (const std::bad_alloc&) {
+    return {osync::Code::limit, "policy-live-first: out of memory"};
+  }
 }
 
 void destroy(void* object) noexcept { delete static_cast<osync::Policy*>(object); }
@@ -27,6 +38,12 @@ void destroy(void* object) noexcept { delete static_cast<osync::Policy*>(object)
 } // namespace
 
 OSYNC_PLUGIN_EXPORT const osync::PluginDescriptor osync_plugin = {
-    OSYNC_PLUGIN_PREAMBLE, osync::PluginKind::policy, "policy-live-first", "1.0.0",
-    "live changes first; the backlog gets what they leave, and a frame now and then", options, std::size(options),
-    create, destroy};
+    OSYNC_PLUGIN_PREAMBLE,
+    osync::PluginKind::policy,
+    "policy-live-first",
+    "1.0.0",
+    "live changes first; the backlog gets a frame whenever it has waited too long",
+    options,
+    std::size(options),
+    create,
+    destroy};

@@ -29,7 +29,8 @@ ActiveDirectories::Stay& ActiveDirectories::Stay::operator=(Stay&& other) noexce
 }
 
 bool ActiveDirectories::needs_widening(const struct stat& status) const noexcept {
-  return !privileges_.override_permissions && status.st_uid == privileges_.uid && (status.st_mode & 0700) != 0700;
+  return !privileges_.override_permissions && status.st_uid == privileges_.uid &&
+         (status.st_mode & 0700) != 0700;
 }
 
 Result<ActiveDirectories::Stay> ActiveDirectories::enter(int fd) {
@@ -86,8 +87,10 @@ int ActiveDirectories::put_back(const Entry& entry, int fd) noexcept {
   struct stat now {};
   if (fstat(fd, &now) != 0) return errno;
   int error = 0;
-  if ((entry.widened || entry.mode_settled) && (now.st_mode & 07777) != entry.mode) error = change_mode(fd, entry.mode);
-  const bool other_time = now.st_mtim.tv_sec != entry.mtime.tv_sec || now.st_mtim.tv_nsec != entry.mtime.tv_nsec;
+  if ((entry.widened || entry.mode_settled) && (now.st_mode & 07777) != entry.mode)
+    error = change_mode(fd, entry.mode);
+  const bool other_time =
+      now.st_mtim.tv_sec != entry.mtime.tv_sec || now.st_mtim.tv_nsec != entry.mtime.tv_nsec;
   if (entry.times_changed && other_time) {
     const std::array<timespec, 2> times = {timespec{0, UTIME_OMIT}, entry.mtime};
     if (futimens(fd, times.data()) != 0) error = errno;

@@ -1,9 +1,10 @@
-// The directories that groups are working in now, so that each is left with the times and the mode it should have
-// whatever was done inside it, also when several groups work in one directory at once.
+// The directories that groups are working in now, so that each is left with the times and the mode it should
+// have whatever was done inside it, also when several groups work in one directory at once.
 //
-// The first to enter notes mtime and mode; the last to leave puts them back (or what settle() said they become). A
-// directory of this process's user without u+rwx is given them in between where the process is not privileged.
-// Threads: any at any time; one mutex, held for a few system calls. Bound: one entry a directory in use.
+// The first to enter notes mtime and mode; the last to leave puts them back (or what settle() said they
+// become). A directory of this process's user without u+rwx is given them in between where the process is not
+// privileged. Threads: any at any time; one mutex, held for a few system calls. Bound: one entry a directory
+// in use.
 #pragma once
 
 #include <sys/stat.h>
@@ -50,8 +51,8 @@ class ActiveDirectories {
 
   void set_privileges(const Privileges& privileges) { privileges_ = privileges; }
 
-  /// Begins a stay in the directory open at `fd` (O_RDONLY or O_PATH), which stays open until the stay ends. Gives the
-  /// directory u+rwx where this process needs that. Errors: of fstat and chmod.
+  /// Begins a stay in the directory open at `fd` (O_RDONLY or O_PATH), which stays open until the stay ends.
+  /// Gives the directory u+rwx where this process needs that. Errors: of fstat and chmod.
   [[nodiscard]] Result<Stay> enter(int fd);
 
   /// Whether enter() would widen the directory.
@@ -60,8 +61,8 @@ class ActiveDirectories {
  private:
   struct Entry {
     unsigned users = 0;
-    mode_t mode = 0;     ///< to put back
-    timespec mtime{};    ///< to put back
+    mode_t mode = 0;  ///< to put back
+    timespec mtime{}; ///< to put back
     bool widened = false;
     bool mode_settled = false;
     bool times_changed = false;
@@ -73,7 +74,8 @@ class ActiveDirectories {
   Privileges privileges_;
 };
 
-/// chmod(2) of what is open at `fd`, also where it was opened with O_PATH (through /proc/self/fd). 0 or an errno.
+/// chmod(2) of what is open at `fd`, also where it was opened with O_PATH (through /proc/self/fd). 0 or an
+/// errno.
 [[nodiscard]] int change_mode(int fd, mode_t mode) noexcept;
 
 } // namespace osync::sink_fs

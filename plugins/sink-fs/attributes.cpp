@@ -32,14 +32,22 @@ bool disk_is_full(int fd) noexcept {
 
 FileType type_of_mode(mode_t mode) noexcept {
   switch (mode & S_IFMT) {
-  case S_IFREG: return FileType::regular;
-  case S_IFDIR: return FileType::directory;
-  case S_IFLNK: return FileType::symlink;
-  case S_IFIFO: return FileType::fifo;
-  case S_IFSOCK: return FileType::socket;
-  case S_IFCHR: return FileType::character_device;
-  case S_IFBLK: return FileType::block_device;
-  default: return FileType::unknown;
+  case S_IFREG:
+    return FileType::regular;
+  case S_IFDIR:
+    return FileType::directory;
+  case S_IFLNK:
+    return FileType::symlink;
+  case S_IFIFO:
+    return FileType::fifo;
+  case S_IFSOCK:
+    return FileType::socket;
+  case S_IFCHR:
+    return FileType::character_device;
+  case S_IFBLK:
+    return FileType::block_device;
+  default:
+    return FileType::unknown;
   }
 }
 
@@ -72,7 +80,8 @@ Present present_of(const struct stat& status) noexcept {
 
 int change_mtime(const Target& target, const Timestamp& mtime) noexcept {
   const std::array<timespec, 2> times = {
-      timespec{0, UTIME_OMIT}, timespec{static_cast<time_t>(mtime.seconds), static_cast<long>(mtime.nanoseconds)}};
+      timespec{0, UTIME_OMIT},
+      timespec{static_cast<time_t>(mtime.seconds), static_cast<long>(mtime.nanoseconds)}};
   const int result = target.path_only ? utimensat(target.fd, "", times.data(), AT_EMPTY_PATH)
                                       : futimens(target.fd, times.data());
   return result == 0 ? 0 : errno;
@@ -90,10 +99,12 @@ struct AttributeWriter::Work {
 };
 
 bool AttributeWriter::owner_is_right(const Attributes& wanted, uid_t uid, gid_t gid) const noexcept {
-  return (wanted.uid == uid || !privileges_.chown) && (wanted.gid == gid || !privileges_.may_set_group(wanted.gid));
+  return (wanted.uid == uid || !privileges_.chown) &&
+         (wanted.gid == gid || !privileges_.may_set_group(wanted.gid));
 }
 
-mode_t AttributeWriter::creation_mode(const Attributes& wanted, bool right, bool inherits_acl) const noexcept {
+mode_t AttributeWriter::creation_mode(const Attributes& wanted, bool right,
+                                      bool inherits_acl) const noexcept {
   if (!right || inherits_acl || !wanted.xattrs.empty()) return 0600;
   return wanted.mode & 0777;
 }
@@ -110,7 +121,8 @@ Status AttributeWriter::write_owner(Work& work) const {
     const gid_t gid = try_group ? work.wanted.gid : static_cast<gid_t>(-1);
     if (fchownat(work.target.fd, "", uid, gid, AT_EMPTY_PATH) != 0) error = errno;
     if (error == 0 && (work.present.mode & set_id_bits) != 0) work.mode_unknown = true;
-    // EINVAL: a number that the user namespace does not map; EPERM, EOPNOTSUPP: the file system keeps no owners.
+    // EINVAL: a number that the user namespace does not map; EPERM, EOPNOTSUPP: the file system keeps no
+    // owners.
     if (error != 0 && error != EPERM && error != EINVAL && error != EOPNOTSUPP)
       return failure(error, "chown", work.path.text());
   }
@@ -136,9 +148,11 @@ Status AttributeWriter::set_xattr(Work& work, const Xattr& xattr) const {
   if (xattr.name == access_acl_name) work.mode_unknown = true;
   const bool ordinary = xattr.name.starts_with("user.") || xattr.name.starts_with("system.");
   switch (error) {
-  case 0: return {};
+  case 0:
+    return {};
   case EOPNOTSUPP:
-    losses_.note(Losses::Kind::xattr, work.path.text(), xattr.name + ": the file system keeps none of this kind");
+    losses_.note(Losses::Kind::xattr, work.path.text(),
+                 xattr.name + ": the file system keeps none of this kind");
     return {};
   case EPERM:
   case EACCES:
@@ -153,7 +167,8 @@ Status AttributeWriter::set_xattr(Work& work, const Xattr& xattr) const {
     if (error == ENOSPC && disk_is_full(work.target.fd)) break;
     losses_.note(Losses::Kind::oversized_xattr, work.path.text(), xattr.name);
     return {};
-  default: break;
+  default:
+    break;
   }
   return failure(error, "setting the extended attribute " + xattr.name, work.path.text());
 }
@@ -182,7 +197,8 @@ Status AttributeWriter::write_xattrs(Work& work) const {
     for (const char* name : {access_acl_name, default_acl_name}) {
       if (contains(work.wanted.xattrs, name)) continue;
       const int error = work.xattrs.remove(name);
-      if (error != 0 && error != EOPNOTSUPP && error != EACCES) // EACCES: no default ACL but on directories (acl(5))
+      if (error != 0 && error != EOPNOTSUPP &&
+          error != EACCES) // EACCES: no default ACL but on directories (acl(5))
         return failure(error, "removing an inherited ACL", work.path.text());
     }
     work.mode_unknown = true;

@@ -1,7 +1,7 @@
-// Reading attributes from struct stat, and setting them on something that is open, in the one right order: owner,
-// extended attributes, mode, mtime (each can undo what comes before it: chown(2) clears set-id bits and capabilities,
-// an access ACL changes the mode). Only what differs costs a system call.
-// Threads: an AttributeWriter may be used from any number of threads at once.
+// Reading attributes from struct stat, and setting them on something that is open, in the one right order:
+// owner, extended attributes, mode, mtime (each can undo what comes before it: chown(2) clears set-id bits
+// and capabilities, an access ACL changes the mode). Only what differs costs a system call. Threads: an
+// AttributeWriter may be used from any number of threads at once.
 #pragma once
 
 #include <sys/stat.h>
@@ -45,15 +45,16 @@ class AttributeWriter {
  public:
   AttributeWriter(const Privileges& privileges, Losses& losses) : privileges_(privileges), losses_(losses) {}
 
-  /// Sets everything of `wanted` on the target; mtime only where `with_mtime` is set, and mode only where `with_mode`
-  /// is (ActiveDirectories sets both on a directory in use). What privilege forbids is counted, not a failure.
-  /// `path` is for messages.
-  Status write(const Target& target, Present present, const Attributes& wanted, bool with_mode, bool with_mtime,
-               const EntryPath& path) const;
+  /// Sets everything of `wanted` on the target; mtime only where `with_mtime` is set, and mode only where
+  /// `with_mode` is (ActiveDirectories sets both on a directory in use). What privilege forbids is counted,
+  /// not a failure. `path` is for messages.
+  Status write(const Target& target, Present present, const Attributes& wanted, bool with_mode,
+               bool with_mtime, const EntryPath& path) const;
 
-  /// The mode to create a file with so that it never grants more than it will in the end: everything where owner and
-  /// group are right from the start and nothing else follows, else 0600.
-  [[nodiscard]] mode_t creation_mode(const Attributes& wanted, bool owner_is_right, bool inherits_acl) const noexcept;
+  /// The mode to create a file with so that it never grants more than it will in the end: everything where
+  /// owner and group are right from the start and nothing else follows, else 0600.
+  [[nodiscard]] mode_t creation_mode(const Attributes& wanted, bool owner_is_right,
+                                     bool inherits_acl) const noexcept;
 
   /// Whether `present` has the owner that `wanted` can get.
   [[nodiscard]] bool owner_is_right(const Attributes& wanted, uid_t uid, gid_t gid) const noexcept;

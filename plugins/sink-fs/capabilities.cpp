@@ -90,7 +90,8 @@ SinkCapabilities probe_capabilities(int root, const Privileges& privileges) {
   found.hard_links = known == nullptr || known->hard_links;
   found.case_sensitive = (known == nullptr || known->case_sensitive) && !folds_case(root);
   if (known != nullptr) found.time_granularity_ns = known->granularity;
-  if (known != nullptr && known->magic == 0xef53 && has_small_inodes(root)) found.time_granularity_ns = one_second;
+  if (known != nullptr && known->magic == 0xef53 && has_small_inodes(root))
+    found.time_granularity_ns = one_second;
 
   std::string lacking;
   add(lacking, found.owners, "owners and groups of others");
@@ -101,7 +102,8 @@ SinkCapabilities probe_capabilities(int root, const Privileges& privileges) {
   add(lacking, found.case_sensitive, "names that differ in case only");
   add(lacking, found.time_granularity_ns == 1, "times to the nanosecond");
   if (!lacking.empty())
-    found.description = std::string(known == nullptr ? "this file system" : known->name) + " with these privileges cannot keep: " + lacking;
+    found.description = std::string(known == nullptr ? "this file system" : known->name) +
+                        " with these privileges cannot keep: " + lacking;
   return found;
 }
 

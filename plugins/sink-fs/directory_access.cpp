@@ -12,7 +12,8 @@ namespace osync::sink_fs {
 Result<DirectoryInUse> DirectoryAccess::open_for_change(std::string_view path) const {
   auto opened = tree_.open_directory(tree_.root(), path, O_RDONLY);
   if (!opened.ok()) {
-    if (opened.status().sys_errno() == EACCES && !privileges_.override_permissions) return open_widening(path);
+    if (opened.status().sys_errno() == EACCES && !privileges_.override_permissions)
+      return open_widening(path);
     return opened.status();
   }
   DirectoryInUse use;

@@ -1,6 +1,6 @@
-// Opening a directory of the replica for work in it: where an unprivileged process may not enter an ancestor or the
-// directory itself although it owns it, u+rwx is given to it for as long as the work takes.
-// Threads: any.
+// Opening a directory of the replica for work in it: where an unprivileged process may not enter an ancestor
+// or the directory itself although it owns it, u+rwx is given to it for as long as the work takes. Threads:
+// any.
 #pragma once
 
 #include <string_view>
@@ -22,7 +22,8 @@ struct DirectoryInUse {
   };
   std::vector<Widened> ancestors;
   Fd fd; ///< O_RDONLY
-  ActiveDirectories::Stay stay; ///< not active where the directory was opened for reading and needed no widening
+  ActiveDirectories::Stay
+      stay; ///< not active where the directory was opened for reading and needed no widening
 };
 
 class DirectoryAccess {

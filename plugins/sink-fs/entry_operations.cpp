@@ -19,43 +19,53 @@ constexpr int create_flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXE
 
 mode_t format_of(FileType type) noexcept {
   switch (type) {
-  case FileType::fifo: return S_IFIFO;
-  case FileType::socket: return S_IFSOCK;
-  case FileType::character_device: return S_IFCHR;
-  case FileType::block_device: return S_IFBLK;
-  default: return 0;
+  case FileType::fifo:
+    return S_IFIFO;
+  case FileType::socket:
+    return S_IFSOCK;
+  case FileType::character_device:
+    return S_IFCHR;
+  case FileType::block_device:
+    return S_IFBLK;
+  default:
+    return 0;
   }
 }
 
 } // namespace
 
-// ---- regular files ----------------------------------------------------------------------------------------------
+// ---- regular files
+// ----------------------------------------------------------------------------------------------
 
 Status GroupApplier::put_file(const Operation& operation) {
   if (operation.payload_offset > group_.payload.size() ||
       operation.length > group_.payload.size() - operation.payload_offset)
-    return {Code::invalid, "the operation's data lies outside of its group's payload", path_of(operation).text()};
+    return {Code::invalid, "the operation's data lies outside of its group's payload",
+            path_of(operation).text()};
   const AttributeWriter& writer = services_.writer;
   const char* name = operation.name.c_str();
   const bool inherits = inherits_acl();
-  const mode_t mode = writer.creation_mode(operation.attributes, owner_is_right(operation, made_here_), inherits);
+  const mode_t mode =
+      writer.creation_mode(operation.attributes, owner_is_right(operation, made_here_), inherits);
   Fd file(openat(directory_.fd.get(), name, create_flags, mode));
   if (file) {
     Status status = fill_file(file.get(), mode, made_here_, inherits, operation);
     const int error = file.close_checked();
     if (status.ok() && error != 0) status = failed(error, "closing a new file", operation);
-    if (!status.ok()) unlinkat(directory_.fd.get(), name, 0); // if that fails too, the next comparison finds the rest
+    if (!status.ok())
+      unlinkat(directory_.fd.get(), name, 0); // if that fails too, the next comparison finds the rest
     return status;
   }
   if (errno != EEXIST) return failed(errno, "creating a file", operation);
-  return replace(operation, FileType::regular, [&](int place, const char* temporary, Made& made, bool acl) -> Status {
-    const mode_t asked = writer.creation_mode(operation.attributes, owner_is_right(operation, made), acl);
-    Fd staged(openat(place, temporary, create_flags, asked));
-    if (!staged) return failed(errno, "creating a stage", operation);
-    Status status = fill_file(staged.get(), asked, made, acl, operation);
-    const int error = staged.close_checked();
-    return status.ok() && error != 0 ? failed(error, "closing a stage", operation) : status;
-  });
+  return replace(
+      operation, FileType::regular, [&](int place, const char* temporary, Made& made, bool acl) -> Status {
+        const mode_t asked = writer.creation_mode(operation.attributes, owner_is_right(operation, made), acl);
+        Fd staged(openat(place, temporary, create_flags, asked));
+        if (!staged) return failed(errno, "creating a stage", operation);
+        Status status = fill_file(staged.get(), asked, made, acl, operation);
+        const int error = staged.close_checked();
+        return status.ok() && error != 0 ? failed(error, "closing a stage", operation) : status;
+      });
 }
 
 Status GroupApplier::fill_file(int fd, mode_t asked, Made& made, bool inherits, const Operation& operation) {
@@ -103,22 +113,24 @@ Status GroupApplier::publish(const Operation& operation) {
 
 /// The stage is on another file system than the target: a copy beside that, then as usual.
 Status GroupApplier::publish_beside(int from, const Operation& operation) {
-  return replace(operation, FileType::regular, [&](int place, const char* temporary, Made& made, bool acl) -> Status {
-    Fd file(openat(place, temporary, create_flags, 0600));
-    if (!file) return failed(errno, "creating a stage", operation);
-    if (const int error = copy_sparse(from, file.get(), operation.attributes.size); error != 0)
-      return failed(error, "copying a stage beside its target", operation);
-    const Target target{file.get(), false, FileType::regular};
-    auto present = learn(target, made, acl, operation);
-    if (!present.ok()) return present.status();
-    Status status =
-        services_.writer.write(target, present.value(), operation.attributes, true, true, path_of(operation));
-    const int error = file.close_checked();
-    return status.ok() && error != 0 ? failed(error, "closing a stage", operation) : status;
-  });
+  return replace(operation, FileType::regular,
+                 [&](int place, const char* temporary, Made& made, bool acl) -> Status {
+                   Fd file(openat(place, temporary, create_flags, 0600));
+                   if (!file) return failed(errno, "creating a stage", operation);
+                   if (const int error = copy_sparse(from, file.get(), operation.attributes.size); error != 0)
+                     return failed(error, "copying a stage beside its target", operation);
+                   const Target target{file.get(), false, FileType::regular};
+                   auto present = learn(target, made, acl, operation);
+                   if (!present.ok()) return present.status();
+                   Status status = services_.writer.write(target, present.value(), operation.attributes, true,
+                                                          true, path_of(operation));
+                   const int error = file.close_checked();
+                   return status.ok() && error != 0 ? failed(error, "closing a stage", operation) : status;
+                 });
 }
 
-// ---- directories ------------------------------------------------------------------------------------------------
+// ---- directories
+// ------------------------------------------------------------------------------------------------
 
 Status GroupApplier::make_directory(const Operation& operation) {
   const char* name = operation.name.c_str();
@@ -137,7 +149,8 @@ Status GroupApplier::make_directory(const Operation& operation) {
     Status status = present.ok() ? services_.writer.write(target, present.value(), wanted, true, false,
                                                           path_of(operation))
                                  : present.status();
-    if (!status.ok()) unlinkat(parent, name, AT_REMOVEDIR); // not empty any more: somebody uses it, so it stays
+    if (!status.ok())
+      unlinkat(parent, name, AT_REMOVEDIR); // not empty any more: somebody uses it, so it stays
     return status;
   }
   if (errno != EEXIST) return failed(errno, "mkdir", operation);
@@ -152,29 +165,31 @@ Status GroupApplier::set_existing_directory(Fd directory, const Operation& opera
   struct stat status {};
   if (fstat(directory.get(), &status) != 0) return failed(errno, "fstat of a directory", operation);
   const Target target{directory.get(), true, FileType::directory};
-  return services_.writer.write(target, present_of(status), operation.attributes, true, false, path_of(operation));
+  return services_.writer.write(target, present_of(status), operation.attributes, true, false,
+                                path_of(operation));
 }
 
 Status GroupApplier::replace_by_directory(const Operation& operation) {
   Fd made_directory;
   Present present;
-  Status status = replace(operation, FileType::directory,
-                          [&](int place, const char* temporary, Made& made, bool acl) -> Status {
-                            if (mkdirat(place, temporary, 0700) != 0) return failed(errno, "mkdir", operation);
-                            made_directory.reset(services_.tree.open_entry(place, temporary, O_PATH | O_DIRECTORY));
-                            if (!made_directory) return failed(errno, "opening a directory just made", operation);
-                            const Target target{made_directory.get(), true, FileType::directory};
-                            auto learned = learn(target, made, acl, operation);
-                            if (learned.ok()) present = learned.value();
-                            return learned.status();
-                          });
+  Status status = replace(
+      operation, FileType::directory, [&](int place, const char* temporary, Made& made, bool acl) -> Status {
+        if (mkdirat(place, temporary, 0700) != 0) return failed(errno, "mkdir", operation);
+        made_directory.reset(services_.tree.open_entry(place, temporary, O_PATH | O_DIRECTORY));
+        if (!made_directory) return failed(errno, "opening a directory just made", operation);
+        const Target target{made_directory.get(), true, FileType::directory};
+        auto learned = learn(target, made, acl, operation);
+        if (learned.ok()) present = learned.value();
+        return learned.status();
+      });
   if (!status.ok()) return status;
   // Only now, because moving a directory wants write permission on it.
   const Target target{made_directory.get(), true, FileType::directory};
   return services_.writer.write(target, present, operation.attributes, true, false, path_of(operation));
 }
 
-// ---- symlinks, FIFOs, sockets, devices --------------------------------------------------------------------------
+// ---- symlinks, FIFOs, sockets, devices
+// --------------------------------------------------------------------------
 
 int GroupApplier::create_node(int place, const char* name, const Operation& operation) const {
   if (operation.kind == OperationKind::make_symlink)
@@ -197,7 +212,8 @@ Status GroupApplier::make_node(const Operation& operation) {
   int error = create_node(directory_.fd.get(), name, operation);
   if (error == 0) {
     Status status = dress_node(directory_.fd.get(), name, made_here_, inherits_acl(), operation);
-    if (!status.ok()) unlinkat(directory_.fd.get(), name, 0); // if that fails too, the next comparison finds it
+    if (!status.ok())
+      unlinkat(directory_.fd.get(), name, 0); // if that fails too, the next comparison finds it
     return status;
   }
   Status status = failed(error, symlink ? "symlink" : "mknod", operation);
@@ -208,13 +224,16 @@ Status GroupApplier::make_node(const Operation& operation) {
                         : failed(error, symlink ? "symlink" : "mknod", operation);
     });
   if (error != EPERM || (type != FileType::character_device && type != FileType::block_device)) return status;
-  // Not a failure: the replica is right but for the node, and what was there before must not stay in its place.
-  services_.losses.note(Losses::Kind::device, path_of(operation).text(), "this process may not make device nodes");
+  // Not a failure: the replica is right but for the node, and what was there before must not stay in its
+  // place.
+  services_.losses.note(Losses::Kind::device, path_of(operation).text(),
+                        "this process may not make device nodes");
   return replacer_->make_room(name);
 }
 
 /// Sets the attributes of a node that was just made, having looked that it is the one.
-Status GroupApplier::dress_node(int place, const char* name, Made& made, bool inherits, const Operation& operation) {
+Status GroupApplier::dress_node(int place, const char* name, Made& made, bool inherits,
+                                const Operation& operation) {
   const FileType type =
       operation.kind == OperationKind::make_symlink ? FileType::symlink : operation.attributes.type;
   const Fd node(services_.tree.open_entry(place, name, O_PATH));
@@ -231,12 +250,14 @@ Status GroupApplier::dress_node(int place, const char* name, Made& made, bool in
                                 path_of(operation));
 }
 
-// ---- attributes and links of what is there ----------------------------------------------------------------------
+// ---- attributes and links of what is there
+// ----------------------------------------------------------------------
 
 Status GroupApplier::set_attributes(const Operation& operation) {
   const Attributes& wanted = operation.attributes;
   const Fd entry(services_.tree.open_entry(directory_.fd.get(), operation.name.c_str(), O_PATH));
-  if (!entry) return failed(errno == EXDEV ? EBUSY : errno, "opening an entry to set its attributes", operation);
+  if (!entry)
+    return failed(errno == EXDEV ? EBUSY : errno, "opening an entry to set its attributes", operation);
   struct stat status {};
   if (fstat(entry.get(), &status) != 0) return failed(errno, "fstat", operation);
   const auto stale = [&](std::string what) {
@@ -245,10 +266,12 @@ Status GroupApplier::set_attributes(const Operation& operation) {
   const FileType type = type_of_mode(status.st_mode);
   if (type != wanted.type) return stale("it is of another type");
   if (type == FileType::regular && static_cast<std::uint64_t>(status.st_size) != wanted.size)
-    return stale("it has " + std::to_string(status.st_size) + " bytes, expected " + std::to_string(wanted.size));
+    return stale("it has " + std::to_string(status.st_size) + " bytes, expected " +
+                 std::to_string(wanted.size));
   // A name that nobody here made may be a link to a file outside of the root (RULES.md 19).
   if (type != FileType::directory && status.st_nlink > 1 && status.st_nlink != wanted.links)
-    return stale("it has " + std::to_string(status.st_nlink) + " links, expected " + std::to_string(wanted.links));
+    return stale("it has " + std::to_string(status.st_nlink) + " links, expected " +
+                 std::to_string(wanted.links));
   return services_.writer.write({entry.get(), true, type}, present_of(status), wanted, true, true,
                                 path_of(operation));
 }
@@ -288,13 +311,15 @@ Status GroupApplier::make_link(const Operation& operation) {
     return {};
   }
   Temporary link;
-  Status status = replace(operation, FileType::regular, [&](int place, const char* temporary, Made&, bool) -> Status {
-    link = {place, temporary};
-    const int again = link_to(place, temporary);
-    if (again == 0) return {};
-    return again == EXDEV && !beside_ ? failed(EXDEV, "link", operation) : explain(again);
-  });
-  // Where the name became a link of the same file meanwhile, the rename did nothing and left the temporary (rename(2)).
+  Status status =
+      replace(operation, FileType::regular, [&](int place, const char* temporary, Made&, bool) -> Status {
+        link = {place, temporary};
+        const int again = link_to(place, temporary);
+        if (again == 0) return {};
+        return again == EXDEV && !beside_ ? failed(EXDEV, "link", operation) : explain(again);
+      });
+  // Where the name became a link of the same file meanwhile, the rename did nothing and left the temporary
+  // (rename(2)).
   if (status.ok()) unlinkat(link.place, link.name.c_str(), 0);
   return status;
 }

@@ -24,7 +24,8 @@ Status failure(int error, std::string_view what, std::string path) {
   case EXDEV:
     message += ": it lies on another file system, subvolume or quota project (EXDEV)";
     return {Code::unsupported, std::move(message), std::move(path), error};
-  default: return Status::from_errno(error, what, std::move(path));
+  default:
+    return Status::from_errno(error, what, std::move(path));
   }
 }
 

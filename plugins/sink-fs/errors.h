@@ -1,5 +1,5 @@
-// From an errno to a Status in the words of a sink: what a mount point, a symlink in a path and the like mean here.
-// Threads: any.
+// From an errno to a Status in the words of a sink: what a mount point, a symlink in a path and the like mean
+// here. Threads: any.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace osync::sink_fs {
 
-/// `what` names the call and its purpose. ELOOP (a symlink where none is followed) is not_found, EBUSY (a mount point)
-/// conflict, EXDEV unsupported; the rest as code_of_errno.
+/// `what` names the call and its purpose. ELOOP (a symlink where none is followed) is not_found, EBUSY (a
+/// mount point) conflict, EXDEV unsupported; the rest as code_of_errno.
 [[nodiscard]] Status failure(int error, std::string_view what, std::string path = {});
 
 /// "directory/name", or whichever of the two is not empty.

@@ -28,7 +28,8 @@ class Fd {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;
   }
-  /// Closes and says what close(2) said (NFS and quotas report late): 0 or an errno. EINTR means closed on Linux.
+  /// Closes and says what close(2) said (NFS and quotas report late): 0 or an errno. EINTR means closed on
+  /// Linux.
   [[nodiscard]] int close_checked() noexcept;
 
  private:

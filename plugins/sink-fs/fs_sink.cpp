@@ -1,7 +1,6 @@
 #include "fs_sink.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,9 +29,9 @@ constexpr milliseconds purge_at_close{2000};
 } // namespace
 
 FsSink::FsSink(Logger& logger, Options options)
-    : logger_(logger), options_(std::move(options)), out_of_memory_(Code::limit, "out of memory"), losses_(logger),
-      access_(tree_, active_, privileges_), writer_(privileges_, losses_), limbo_(tree_, area_, logger),
-      look_(tree_, access_) {}
+    : logger_(logger), options_(std::move(options)), out_of_memory_(Code::limit, "out of memory"),
+      losses_(logger), access_(tree_, active_, privileges_), writer_(privileges_, losses_),
+      limbo_(tree_, area_, logger), look_(tree_, access_) {}
 
 template <class Body>
 Status FsSink::guarded(Body body) noexcept {
@@ -51,7 +50,8 @@ Status FsSink::guarded(Body body) noexcept {
   }
 }
 
-// ---- open, claim, close -----------------------------------------------------------------------------------------
+// ---- open, claim, close
+// -----------------------------------------------------------------------------------------
 
 Status FsSink::open(ReplicaState& state, SinkCapabilities& capabilities) noexcept {
   return guarded([&] {
@@ -70,7 +70,8 @@ Status FsSink::do_open(ReplicaState& state, SinkCapabilities& capabilities) {
   auto root = open_root(options_.root);
   if (!root.ok()) return root.status();
   if (Status status = lock_root(root->get(), options_.root); !status.ok()) return status;
-  if (Status status = tree_.adopt_root(std::move(root).value(), options_.without_openat2); !status.ok()) return status;
+  if (Status status = tree_.adopt_root(std::move(root).value(), options_.without_openat2); !status.ok())
+    return status;
   capabilities = probe_capabilities(tree_.root(), privileges_);
   case_sensitive_ = capabilities.case_sensitive;
   if (Status status = area_.find(tree_); !status.ok()) return status;
@@ -105,18 +106,17 @@ Status FsSink::do_claim(const ReplicaIdentity& identity, bool adopt) {
   if (Status status = begin_mark(); !status.ok()) return status;
   // After the mark: an identity without a mark would make everything suspect.
   IdentityRecord record{identity, adopt || (record_ && record_->adopted)};
-  if (Status status = replace_small_file(area_.directory(), identity_name, format_identity(record)); !status.ok())
+  if (Status status = replace_small_file(area_.directory(), identity_name, format_identity(record));
+      !status.ok())
     return status;
   if (fsync(tree_.root()) != 0) return failure(errno, "fsync of the replica root", options_.root);
   record_ = record;
-  struct stat status {};
-  if (fstat(tree_.root(), &status) != 0) return failure(errno, "fstat of the replica root", options_.root);
   mounts_.watch(tree_.root());
   stages_.begin(area_.stage());
   services_.emplace(GroupApplier::Services{
       tree_, access_, writer_, stages_, losses_,
       Replacer::Services{tree_, area_, limbo_, mounts_, logger_, privileges_, options_.keep_replaced},
-      status.st_dev, case_sensitive_});
+      case_sensitive_});
   limbo_.purge(purge_at_claim);
   return {};
 }
@@ -173,7 +173,8 @@ Status FsSink::ancestry(std::vector<std::pair<std::uint64_t, std::uint64_t>>& de
   });
 }
 
-// ---- durability -------------------------------------------------------------------------------------------------
+// ---- durability
+// -------------------------------------------------------------------------------------------------
 
 /// The group commit and its mark.
 Status FsSink::sync_file_system() {
@@ -204,7 +205,8 @@ Status FsSink::clear_suspicion() noexcept {
   });
 }
 
-// ---- work -------------------------------------------------------------------------------------------------------
+// ---- work
+// -------------------------------------------------------------------------------------------------------
 
 void FsSink::apply(const OperationGroup& group, GroupResult& result) noexcept {
   result.failures.clear();
@@ -221,9 +223,9 @@ void FsSink::apply(const OperationGroup& group, GroupResult& result) noexcept {
 
 void FsSink::do_apply(const OperationGroup& group, GroupResult& result) {
   GroupApplier(*services_, group).run(result);
-  const bool full = std::any_of(result.failures.begin(), result.failures.end(), [](const OperationFailure& failure) {
-    return failure.status.code() == Code::no_space;
-  });
+  const bool full =
+      std::any_of(result.failures.begin(), result.failures.end(),
+                  [](const OperationFailure& failure) { return failure.status.code() == Code::no_space; });
   if (full) limbo_.purge(purge_when_full); // makes room for the next attempt
 }
 
@@ -242,7 +244,8 @@ Status FsSink::inspect(const std::string& directory, const std::vector<InspectIt
   });
 }
 
-Status FsSink::list(const std::string& directory, const std::function<bool(const ListedName&)>& visit) noexcept {
+Status FsSink::list(const std::string& directory,
+                    const std::function<bool(const ListedName&)>& visit) noexcept {
   return guarded([&]() -> Status {
     if (Status status = check_path(directory); !status.ok()) return status;
     return look_.list(directory, case_sensitive_, visit);

@@ -46,7 +46,8 @@ class FsSink final : public Sink {
   void apply(const OperationGroup& group, GroupResult& result) noexcept override;
   Status inspect(const std::string& directory, const std::vector<InspectItem>& items,
                  std::vector<InspectedEntry>& entries) noexcept override;
-  Status list(const std::string& directory, const std::function<bool(const ListedName&)>& visit) noexcept override;
+  Status list(const std::string& directory,
+              const std::function<bool(const ListedName&)>& visit) noexcept override;
   Status count(const std::string& directory, const std::string& name, std::uint64_t bound,
                std::uint64_t& entries) noexcept override;
   Status sync() noexcept override;

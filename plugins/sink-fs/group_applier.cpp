@@ -27,9 +27,9 @@ Status GroupApplier::failed(int error, std::string_view what, const Operation& o
 }
 
 void GroupApplier::run(GroupResult& result) {
-  const bool stages_only =
-      !group_.directory_attributes && std::all_of(group_.operations.begin(), group_.operations.end(),
-                                                  [](const Operation& o) { return works_on_stage_only(o.kind); });
+  const bool stages_only = !group_.directory_attributes &&
+                           std::all_of(group_.operations.begin(), group_.operations.end(),
+                                       [](const Operation& o) { return works_on_stage_only(o.kind); });
   if (!stages_only)
     if (Status status = open_directory(); !status.ok()) {
       result.failures.push_back({group_failure, std::move(status)});
@@ -42,7 +42,8 @@ void GroupApplier::run(GroupResult& result) {
     if (!status.ok()) result.failures.push_back({static_cast<std::uint32_t>(i), std::move(status)});
   }
   if (stages_only) return;
-  if (Status status = finish_directory(); !status.ok()) result.failures.push_back({group_failure, std::move(status)});
+  if (Status status = finish_directory(); !status.ok())
+    result.failures.push_back({group_failure, std::move(status)});
 }
 
 Status GroupApplier::open_directory() {
@@ -53,7 +54,6 @@ Status GroupApplier::open_directory() {
   auto opened = services_.access.open_for_change(group_.directory);
   if (!opened.ok()) return opened.status();
   directory_ = std::move(opened).value();
-  beside_ = directory_.stay.before().st_dev != services_.device;
   replacer_.emplace(services_.replacing, directory_.fd.get(), group_.directory);
   const bool touches_entries = std::any_of(group_.operations.begin(), group_.operations.end(),
                                            [](const Operation& o) { return !works_on_stage_only(o.kind); });
@@ -67,13 +67,15 @@ Status GroupApplier::finish_directory() {
   if (group_.directory_attributes) {
     const Attributes& wanted = *group_.directory_attributes;
     struct stat now {};
-    if (fstat(directory_.fd.get(), &now) != 0) return failure(errno, "fstat of the directory", group_.directory);
+    if (fstat(directory_.fd.get(), &now) != 0)
+      return failure(errno, "fstat of the directory", group_.directory);
     const Target target{directory_.fd.get(), false, FileType::directory};
     status = services_.writer.write(target, present_of(now), wanted, false, false, {group_.directory, {}});
     directory_.stay.settle(wanted.mode, wanted.mtime);
   }
   const int error = directory_.stay.leave();
-  if (status.ok() && error != 0) status = failure(error, "setting mode and mtime of the directory", group_.directory);
+  if (status.ok() && error != 0)
+    status = failure(error, "setting mode and mtime of the directory", group_.directory);
   return status;
 }
 
@@ -87,8 +89,11 @@ Status GroupApplier::apply(const Operation& operation) {
       const auto data = group_.payload.bytes().subspan(operation.payload_offset, operation.length);
       return services_.stages.write(operation.stage, operation.offset, data);
     }
-    case OperationKind::discard_stage: services_.stages.discard(operation.stage); return {};
-    default: break;
+    case OperationKind::discard_stage:
+      services_.stages.discard(operation.stage);
+      return {};
+    default:
+      break;
     }
     if (Status status = check_entry(operation); !status.ok()) return status;
     changed_ = true;
@@ -107,7 +112,8 @@ Status GroupApplier::check_entry(const Operation& operation) {
     return {Code::invalid, "mode or nanoseconds are out of range", path_of(operation).text()};
   if (!services_.case_sensitive && hides_behind_case(operation.name.c_str()))
     return {Code::exists,
-            "the file system takes this name for another one that is there (upper and lower case); rename one of the "
+            "the file system takes this name for another one that is there (upper and lower case); rename "
+            "one of the "
             "two on the source",
             path_of(operation).text()};
   return {};
@@ -126,16 +132,24 @@ bool GroupApplier::hides_behind_case(const char* name) {
 
 Status GroupApplier::apply_to_entry(const Operation& operation) {
   switch (operation.kind) {
-  case OperationKind::put_file: return put_file(operation);
-  case OperationKind::make_directory: return make_directory(operation);
+  case OperationKind::put_file:
+    return put_file(operation);
+  case OperationKind::make_directory:
+    return make_directory(operation);
   case OperationKind::make_symlink:
-  case OperationKind::make_special: return make_node(operation);
-  case OperationKind::make_link: return make_link(operation);
-  case OperationKind::publish: return publish(operation);
-  case OperationKind::remove: return replacer_->remove(operation.name.c_str(), changed_);
-  case OperationKind::set_attributes: return set_attributes(operation);
+  case OperationKind::make_special:
+    return make_node(operation);
+  case OperationKind::make_link:
+    return make_link(operation);
+  case OperationKind::publish:
+    return publish(operation);
+  case OperationKind::remove:
+    return replacer_->remove(operation.name.c_str(), changed_);
+  case OperationKind::set_attributes:
+    return set_attributes(operation);
   case OperationKind::stage_data:
-  case OperationKind::discard_stage: break;
+  case OperationKind::discard_stage:
+    break;
   }
   return {Code::unsupported, "an operation of an unknown kind", path_of(operation).text()};
 }
@@ -150,7 +164,8 @@ bool GroupApplier::owner_is_right(const Operation& operation, const Made& made) 
 }
 
 /// What the thing just made is like; the first one tells what the others get.
-Result<Present> GroupApplier::learn(const Target& target, Made& made, bool inherits, const Operation& operation) {
+Result<Present> GroupApplier::learn(const Target& target, Made& made, bool inherits,
+                                    const Operation& operation) {
   struct stat status {};
   if (fstat(target.fd, &status) != 0) return failed(errno, "fstat of what was just made", operation);
   made = {true, status.st_uid, status.st_gid};

@@ -1,9 +1,10 @@
-// Applies one OperationGroup: opens its directory once, makes one operation after the other, and leaves the directory
-// with the attributes it should have.
+// Applies one OperationGroup: opens its directory once, makes one operation after the other, and leaves the
+// directory with the attributes it should have.
 //
-// A new name is created in place with as few system calls as possible; an existing one is replaced by a temporary that
-// is complete before it gets the name. The operations themselves are in entry_operations.cpp.
-// Threads: one object in one thread; several objects side by side share Services, all of which are thread-safe.
+// A new name is created in place with as few system calls as possible; an existing one is replaced by a
+// temporary that is complete before it gets the name. The operations themselves are in entry_operations.cpp.
+// Threads: one object in one thread; several objects side by side share Services, all of which are
+// thread-safe.
 #pragma once
 
 #include <optional>
@@ -26,7 +27,6 @@ class GroupApplier {
     Stages& stages;
     Losses& losses;
     Replacer::Services replacing;
-    dev_t device;         ///< of the root
     bool case_sensitive;
   };
 
@@ -36,8 +36,8 @@ class GroupApplier {
   void run(GroupResult& result);
 
  private:
-  /// What a file made in a directory gets from the kernel, learned from the first one (set-gid directories, BSD group
-  /// semantics, squashed or mapped users make it differ from the process's own).
+  /// What a file made in a directory gets from the kernel, learned from the first one (set-gid directories,
+  /// BSD group semantics, squashed or mapped users make it differ from the process's own).
   struct Made {
     bool known = false;
     uid_t uid = 0;
@@ -59,11 +59,13 @@ class GroupApplier {
   bool inherits_acl();
   [[nodiscard]] bool owner_is_right(const Operation& operation, const Made& made) const;
   Result<Present> learn(const Target& target, Made& made, bool inherits, const Operation& operation);
-  [[nodiscard]] EntryPath path_of(const Operation& operation) const { return {group_.directory, operation.name}; }
+  [[nodiscard]] EntryPath path_of(const Operation& operation) const {
+    return {group_.directory, operation.name};
+  }
   [[nodiscard]] Status failed(int error, std::string_view what, const Operation& operation) const;
   Result<Temporary> temporary();
-  /// Runs `make(place, name, made, inherits)` on a temporary and publishes what it made; again beside the target where
-  /// the stage turns out to be on another file system.
+  /// Runs `make(place, name, made, inherits)` on a temporary and publishes what it made; again beside the
+  /// target where the stage turns out to be on another file system.
   template <class Make>
   Status replace(const Operation& operation, FileType type, Make make);
 
@@ -88,7 +90,7 @@ class GroupApplier {
   Made made_here_;
   Made made_in_stage_;
   std::optional<bool> inherits_acl_;
-  bool beside_ = false; ///< `.osync/stage` is on another file system than this directory
+  bool beside_ = false;  ///< a rename from `.osync/stage` to this directory gave EXDEV
   bool changed_ = false; ///< by the operation in progress
 };
 

@@ -47,7 +47,8 @@ std::optional<std::string_view> take_line(std::string_view& text, std::string_vi
 Status corrupt(std::string_view what) {
   return {Code::corrupt,
           "the replica's identity cannot be read (" + std::string(what) +
-              "). Put the file back from a backup; or remove it, after which the replica counts as foreign content and "
+              "). Put the file back from a backup; or remove it, after which the replica counts as foreign "
+              "content and "
               "is taken again with --adopt and a full comparison",
           std::string(identity_path)};
 }
@@ -68,20 +69,23 @@ Result<IdentityRecord> parse_identity(std::string_view text) {
   if (!found_version) return corrupt("no heading");
   if (*found_version != version)
     return Status(Code::unsupported,
-                  "the replica's identity has version " + std::string(*found_version) + ", this osync knows version " +
-                      std::string(version) + "; use the osync that wrote it or a newer one",
+                  "the replica's identity has version " + std::string(*found_version) +
+                      ", this osync knows version " + std::string(version) +
+                      "; use the osync that wrote it or a newer one",
                   std::string(identity_path));
   IdentityRecord record;
   const auto source = take_line(text, "source");
   const auto replica = take_line(text, "replica");
   const auto epoch = take_line(text, "epoch");
   const auto adopted = take_line(text, "adopted");
-  if (!source || !replica || !epoch || !adopted || !text.empty()) return corrupt("lines are missing or too many");
+  if (!source || !replica || !epoch || !adopted || !text.empty())
+    return corrupt("lines are missing or too many");
   const auto source_uuid = parse_uuid(*source);
   const auto replica_uuid = parse_uuid(*replica);
   if (!source_uuid || !replica_uuid) return corrupt("not 32 hexadecimal digits");
   const auto parsed = std::from_chars(epoch->data(), epoch->data() + epoch->size(), record.identity.epoch);
-  if (parsed.ec != std::errc() || parsed.ptr != epoch->data() + epoch->size()) return corrupt("the epoch is no number");
+  if (parsed.ec != std::errc() || parsed.ptr != epoch->data() + epoch->size())
+    return corrupt("the epoch is no number");
   if (*adopted != "yes" && *adopted != "no") return corrupt("adopted is neither yes nor no");
   record.identity.source = *source_uuid;
   record.identity.replica = *replica_uuid;

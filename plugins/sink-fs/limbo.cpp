@@ -81,9 +81,12 @@ int Limbo::empty_directory(int pool, const char* name, Deadline deadline) {
   unsigned removed = 0;
   while (const dirent* entry = reader.next()) {
     const int error = remove_entry(pool, reader.fd(), entry->d_name);
-    if (error == 0) ++removed;
-    else if (first_error == 0) first_error = error;
-    if (removed % entries_between_looks == entries_between_looks - 1 && std::chrono::steady_clock::now() >= deadline)
+    if (error == 0)
+      ++removed;
+    else if (first_error == 0)
+      first_error = error;
+    if (removed % entries_between_looks == entries_between_looks - 1 &&
+        std::chrono::steady_clock::now() >= deadline)
       return out_of_time;
   }
   if (first_error == 0) first_error = reader.error();
@@ -92,7 +95,8 @@ int Limbo::empty_directory(int pool, const char* name, Deadline deadline) {
   return errno == ENOTEMPTY && removed > 0 ? 0 : errno;
 }
 
-/// Listing goes on while subdirectories are moved in, so it is begun again until a whole pass found nothing to do.
+/// Listing goes on while subdirectories are moved in, so it is begun again until a whole pass found nothing
+/// to do.
 int Limbo::empty_pool(int pool, Deadline deadline, std::set<std::string>& stuck) {
   Fd copy(openat(pool, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!copy) return errno;
@@ -107,15 +111,18 @@ int Limbo::empty_pool(int pool, Deadline deadline, std::set<std::string>& stuck)
       if (stuck.contains(name)) continue;
       if (std::chrono::steady_clock::now() >= deadline) return out_of_time;
       int error = 0;
-      if (unlinkat(pool, name.c_str(), 0) != 0 && errno != ENOENT) error = empty_directory(pool, name.c_str(), deadline);
+      if (unlinkat(pool, name.c_str(), 0) != 0 && errno != ENOENT)
+        error = empty_directory(pool, name.c_str(), deadline);
       if (error == out_of_time) return error;
       if (error == 0) {
         progress = true;
         continue;
       }
       last_error = error;
-      if (&stuck == &stuck_) say_stuck(name, error);
-      else stuck.insert(name);
+      if (&stuck == &stuck_)
+        say_stuck(name, error);
+      else
+        stuck.insert(name);
     }
     if (reader.error() != 0) return reader.error();
   }

@@ -1,8 +1,8 @@
-// `.osync/limbo/`: directories that were removed or displaced wait here, so that removing costs one rename however
-// large they are, and are purged in bounded pieces.
+// `.osync/limbo/`: directories that were removed or displaced wait here, so that removing costs one rename
+// however large they are, and are purged in bounded pieces.
 //
-// Purging keeps at most a few descriptors open at any depth: a subdirectory that is not empty is moved up into the pool
-// and emptied later. It never enters another mount; what holds one stays, and is said once.
+// Purging keeps at most a few descriptors open at any depth: a subdirectory that is not empty is moved up
+// into the pool and emptied later. It never enters another mount; what holds one stays, and is said once.
 // Threads: any at any time; one thread purges, others return at once.
 #pragma once
 
@@ -24,8 +24,8 @@ class Limbo {
   Limbo(const Tree& tree, PrivateArea& area, Logger& logger) : tree_(tree), area_(area), logger_(logger) {}
   void set_privileges(const Privileges& privileges) { privileges_ = privileges; }
 
-  /// Moves directory `name` of `parent` here. 0 or an errno (EXDEV: another subvolume or quota project; remove_tree()
-  /// then does it in place).
+  /// Moves directory `name` of `parent` here. 0 or an errno (EXDEV: another subvolume or quota project;
+  /// remove_tree() then does it in place).
   [[nodiscard]] int take(int parent, const char* name);
 
   /// Removes directory `name` of `parent` where it is, to the last entry. 0 or an errno.
@@ -50,12 +50,12 @@ class Limbo {
   PrivateArea& area_;
   Logger& logger_;
   Privileges privileges_;
-  std::mutex mutex_; ///< of the purge
+  std::mutex mutex_;            ///< of the purge
   std::set<std::string> stuck_; ///< bounded by stuck_limit; emptied when it is reached
 };
 
-/// Gives u+rwx to directory `name` of `parent` where it is this process's own and lacks that; moving a directory changes
-/// its "..", which wants write permission on it. 0 or an errno.
+/// Gives u+rwx to directory `name` of `parent` where it is this process's own and lacks that; moving a
+/// directory changes its "..", which wants write permission on it. 0 or an errno.
 [[nodiscard]] int make_movable(const Tree& tree, const Privileges& privileges, int parent, const char* name);
 
 } // namespace osync::sink_fs

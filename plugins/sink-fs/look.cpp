@@ -69,14 +69,16 @@ Status Look::read_content(int directory, const EntryPath& path, InspectedEntry& 
 Status Look::read_xattrs(int directory, const EntryPath& path, InspectedEntry& entry) const {
   const std::string name(path.name);
   const Fd file(tree_.open_entry(directory, name.c_str(), O_PATH));
-  if (!file) return failure(errno == EXDEV ? EBUSY : errno, "opening an entry to read its xattrs", path.text());
+  if (!file)
+    return failure(errno == EXDEV ? EBUSY : errno, "opening an entry to read its xattrs", path.text());
   const int error = XattrAccess(file.get(), true).read_all(entry.attributes.xattrs);
   if (error != 0 && error != EOPNOTSUPP) return failure(error, "reading extended attributes", path.text());
   entry.attributes.has_xattrs = true; // also where the file system has none: an empty list is then a fact
   return {};
 }
 
-Status Look::inspect_one(int directory, const EntryPath& path, bool want_digest, InspectedEntry& entry) const {
+Status Look::inspect_one(int directory, const EntryPath& path, bool want_digest,
+                         InspectedEntry& entry) const {
   if (!valid_name(path.name)) return {Code::invalid, "no name that an entry may have", path.text()};
   const std::string name(path.name);
   struct stat status {};
@@ -136,7 +138,8 @@ Status Look::count_directory(const std::string& path, std::uint64_t bound, std::
   if (!reader.ok()) return {Code::limit, "no memory or descriptor to list a directory", path};
   while (entries < bound) {
     const dirent* entry = reader.next();
-    if (entry == nullptr) return reader.error() == 0 ? Status() : failure(reader.error(), "counting entries", path);
+    if (entry == nullptr)
+      return reader.error() == 0 ? Status() : failure(reader.error(), "counting entries", path);
     ++entries;
     struct stat status {};
     FileType type = type_of_dirent(*entry);

@@ -1,6 +1,5 @@
-// What the replica has: single entries, whole listings, counts. Changes nothing (but the mode of directories that an
-// unprivileged process may not enter, for as long as it looks).
-// Threads: any.
+// What the replica has: single entries, whole listings, counts. Changes nothing (but the mode of directories
+// that an unprivileged process may not enter, for as long as it looks). Threads: any.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,8 @@ class Look {
   Status list(const std::string& directory, bool case_sensitive,
               const std::function<bool(const ListedName&)>& visit) const;
   /// Sink::count. Holds one path for each directory found and not yet entered.
-  Status count(const std::string& directory, const std::string& name, std::uint64_t bound, std::uint64_t& entries) const;
+  Status count(const std::string& directory, const std::string& name, std::uint64_t bound,
+               std::uint64_t& entries) const;
 
  private:
   Status inspect_one(int directory, const EntryPath& path, bool want_digest, InspectedEntry& entry) const;

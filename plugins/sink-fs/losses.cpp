@@ -4,10 +4,12 @@ namespace osync::sink_fs {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kind_names = {
-    "owner or group",     "mode",
-    "device node",        "extended attribute",
-    "privileged extended attribute", "extended attribute that does not fit"};
+constexpr std::array<std::string_view, 6> kind_names = {"owner or group",
+                                                        "mode",
+                                                        "device node",
+                                                        "extended attribute",
+                                                        "privileged extended attribute",
+                                                        "extended attribute that does not fit"};
 
 } // namespace
 
@@ -25,7 +27,10 @@ std::string Losses::summary() const {
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     const std::uint64_t count = counts_[i].load(std::memory_order_relaxed);
     if (count == 0) continue;
-    line.append(line.empty() ? "not kept: " : ", ").append(kind_names[i]).append(": ").append(std::to_string(count));
+    line.append(line.empty() ? "not kept: " : ", ")
+        .append(kind_names[i])
+        .append(": ")
+        .append(std::to_string(count));
   }
   return line;
 }

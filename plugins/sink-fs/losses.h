@@ -1,6 +1,5 @@
-// What could not be kept although the operation succeeded (owners without privilege and the like): said once a kind,
-// counted, and summed up at the end.
-// Threads: any at any time.
+// What could not be kept although the operation succeeded (owners without privilege and the like): said once
+// a kind, counted, and summed up at the end. Threads: any at any time.
 #pragma once
 
 #include <array>

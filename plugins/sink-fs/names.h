@@ -1,5 +1,5 @@
-// The names that belong to the sink itself inside the replica: `.osync` in the root, and temporaries beside their
-// targets where `.osync/stage` is on another file system. Pure.
+// The names that belong to the sink itself inside the replica: `.osync` in the root, and temporaries beside
+// their targets where `.osync/stage` is on another file system. Pure.
 #pragma once
 
 #include <string_view>
@@ -39,7 +39,8 @@ inline constexpr std::size_t unique_digits = 32;
 /// Whether an operation may name this entry of `directory`.
 [[nodiscard]] constexpr bool usable_entry(std::string_view directory, std::string_view name,
                                           bool case_sensitive) noexcept {
-  return valid_name(name) && !(directory.empty() && is_private_name(name, case_sensitive)) && !is_beside_name(name);
+  return valid_name(name) && !(directory.empty() && is_private_name(name, case_sensitive)) &&
+         !is_beside_name(name);
 }
 
 } // namespace osync::sink_fs

@@ -24,12 +24,13 @@ void destroy(void* object) noexcept { delete static_cast<osync::Sink*>(object); 
 
 } // namespace
 
-OSYNC_PLUGIN_EXPORT const osync::PluginDescriptor osync_plugin = {OSYNC_PLUGIN_PREAMBLE,
-                                                                  osync::PluginKind::sink,
-                                                                  "sink-fs",
-                                                                  "1.0.0",
-                                                                  "a replica in a directory of a Linux file system",
-                                                                  osync::sink_fs::option_table,
-                                                                  std::size(osync::sink_fs::option_table),
-                                                                  create,
-                                                                  destroy};
+OSYNC_PLUGIN_EXPORT const osync::PluginDescriptor osync_plugin = {
+    OSYNC_PLUGIN_PREAMBLE,
+    osync::PluginKind::sink,
+    "sink-fs",
+    "1.0.0",
+    "a replica in a directory of a Linux file system",
+    osync::sink_fs::option_table,
+    std::size(osync::sink_fs::option_table),
+    create,
+    destroy};

@@ -35,8 +35,10 @@ Status open_existing(int parent, const char* name, const char* path, Fd& opened)
 Status PrivateArea::find(const Tree& tree) {
   if (Status status = open_existing(tree.root(), ".osync", ".osync", directory_); !status.ok() || !directory_)
     return status;
-  if (Status status = open_existing(directory_.get(), "stage", ".osync/stage", stage_); !status.ok()) return status;
-  if (Status status = open_existing(directory_.get(), "limbo", ".osync/limbo", limbo_); !status.ok()) return status;
+  if (Status status = open_existing(directory_.get(), "stage", ".osync/stage", stage_); !status.ok())
+    return status;
+  if (Status status = open_existing(directory_.get(), "limbo", ".osync/limbo", limbo_); !status.ok())
+    return status;
   return open_existing(directory_.get(), "kept", ".osync/kept", kept_);
 }
 
@@ -49,7 +51,8 @@ Status PrivateArea::make_one(int parent, const char* name, const char* path, Fd&
   // Whoever owns it could exchange what is staged in it.
   if (status.st_uid != geteuid() && fchown(opened.get(), geteuid(), static_cast<gid_t>(-1)) != 0)
     return {Code::conflict,
-            "it belongs to user " + std::to_string(status.st_uid) + " and not to this process's; run osync as that user",
+            "it belongs to user " + std::to_string(status.st_uid) +
+                " and not to this process's; run osync as that user",
             path, errno};
   for (const char* acl : {access_acl_name, default_acl_name})
     if (fremovexattr(opened.get(), acl) != 0 && errno != ENODATA && errno != EOPNOTSUPP)
@@ -141,7 +144,8 @@ Status PrivateArea::clean_stage() {
   while (const dirent* entry = reader.next()) {
     if (unlinkat(stage_.get(), entry->d_name, 0) == 0 || errno == ENOENT) continue;
     const int error = errno;
-    if (error == EISDIR && renameat(stage_.get(), entry->d_name, limbo_.get(), unique_name().c_str()) == 0) continue;
+    if (error == EISDIR && renameat(stage_.get(), entry->d_name, limbo_.get(), unique_name().c_str()) == 0)
+      continue;
     return failure(error, "removing an old stage", join(".osync/stage", entry->d_name));
   }
   return reader.error() == 0 ? Status() : failure(reader.error(), "listing", ".osync/stage");
@@ -168,7 +172,8 @@ Status PrivateArea::clean_beside(const Tree& tree) {
   const std::lock_guard lock(mutex_);
   beside_file_.reset();
   beside_.clear();
-  return unlinkat(directory_.get(), beside_name, 0) == 0 ? Status() : failure(errno, "removing", ".osync/beside");
+  return unlinkat(directory_.get(), beside_name, 0) == 0 ? Status()
+                                                         : failure(errno, "removing", ".osync/beside");
 }
 
 } // namespace osync::sink_fs

@@ -4,7 +4,8 @@
 //   stage/                files that are not published yet
 //   limbo/                removed and displaced directories, until they are purged (limbo.h)
 //   kept/                 what was replaced by another type, where keep_replaced is set
-//   beside                paths of directories that hold temporaries of their own, NUL-separated (see note_beside())
+//   beside                paths of directories that hold temporaries of their own, NUL-separated (see
+//   note_beside())
 // Threads: find(), make() and clean() from one thread with nothing else in progress, the rest from any.
 #pragma once
 
@@ -21,8 +22,8 @@ namespace osync::sink_fs {
 
 class PrivateArea {
  public:
-  /// Opens what is there; changes nothing. Not an error where there is no `.osync`. Errors: conflict (a symlink or a
-  /// file of that name).
+  /// Opens what is there; changes nothing. Not an error where there is no `.osync`. Errors: conflict (a
+  /// symlink or a file of that name).
   Status find(const Tree& tree);
   /// Makes and opens what is missing, for this user alone (0700, no ACLs).
   Status make(const Tree& tree);
@@ -38,8 +39,8 @@ class PrivateArea {
 
   /// A name that no other call gives, in this process or another one.
   [[nodiscard]] std::string unique_name();
-  /// The same for a temporary beside its target (names.h). Remembers `directory` first, so that the next claim finds
-  /// what a crash leaves there. Bound: beside_directory_limit directories in one session.
+  /// The same for a temporary beside its target (names.h). Remembers `directory` first, so that the next
+  /// claim finds what a crash leaves there. Bound: beside_directory_limit directories in one session.
   Result<std::string> unique_beside_name(const std::string& directory);
 
  private:

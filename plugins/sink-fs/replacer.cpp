@@ -32,7 +32,8 @@ Status Replacer::refuse_mounts(const char* name) {
   std::string path = join(path_, name);
   if (!services_.mounts.holds_mount(path)) return {};
   return {Code::conflict,
-          "a mount point lies at or below it, and the sink deletes nothing there; unmount it, or leave it out of the "
+          "a mount point lies at or below it, and the sink deletes nothing there; unmount it, or leave it "
+          "out of the "
           "source",
           std::move(path)};
 }
@@ -79,15 +80,17 @@ Status Replacer::displace(int place, const char* temporary, const char* name, Fi
 }
 
 /// For file systems without RENAME_EXCHANGE: for an instant the name is absent.
-Status Replacer::displace_in_two_steps(int place, const char* temporary, const char* name, FileType old_type) {
+Status Replacer::displace_in_two_steps(int place, const char* temporary, const char* name,
+                                       FileType old_type) {
   const std::string prefix(is_beside_name(temporary) ? beside_prefix : std::string_view());
   const std::string aside = prefix + services_.area.unique_name();
-  if (renameat(directory_, name, place, aside.c_str()) != 0) return failed(errno, "moving the old entry aside", name);
+  if (renameat(directory_, name, place, aside.c_str()) != 0)
+    return failed(errno, "moving the old entry aside", name);
   if (renameat(place, temporary, directory_, name) != 0) {
     const int error = errno;
     if (renameat(place, aside.c_str(), directory_, name) != 0)
-      services_.logger.error("the old entry of " + join(path_, name) + " is left in .osync/stage/" + aside + ": " +
-                             std::strerror(errno));
+      services_.logger.error("the old entry of " + join(path_, name) + " is left in .osync/stage/" + aside +
+                             ": " + std::strerror(errno));
     return failed(error, "renaming the new entry to its name", name);
   }
   if (services_.keep_replaced) {
@@ -97,7 +100,8 @@ Status Replacer::displace_in_two_steps(int place, const char* temporary, const c
   return dispose(place, aside.c_str(), name, old_type);
 }
 
-/// Deletes what stood in the way. The new entry stands already: what cannot be deleted is said and cleaned up later.
+/// Deletes what stood in the way. The new entry stands already: what cannot be deleted is said and cleaned up
+/// later.
 Status Replacer::dispose(int place, const char* temporary, const char* name, FileType old_type) {
   int error = 0;
   if (old_type != FileType::directory) {
@@ -107,7 +111,8 @@ Status Replacer::dispose(int place, const char* temporary, const char* name, Fil
     if (error == EXDEV) error = services_.limbo.remove_tree(place, temporary);
   }
   if (error != 0)
-    services_.logger.warning("what " + join(path_, name) + " replaced cannot be deleted yet: " + std::strerror(error));
+    services_.logger.warning("what " + join(path_, name) +
+                             " replaced cannot be deleted yet: " + std::strerror(error));
   return {};
 }
 
@@ -129,9 +134,9 @@ Status Replacer::remove(const char* name, bool& changed) {
     return {};
   }
   struct stat status {};
-  const bool directory = error == EISDIR || (error == EPERM && fstatat(directory_, name, &status,
-                                                                       AT_SYMLINK_NOFOLLOW) == 0 &&
-                                             S_ISDIR(status.st_mode));
+  const bool directory =
+      error == EISDIR || (error == EPERM && fstatat(directory_, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                          S_ISDIR(status.st_mode));
   return directory ? remove_directory(name) : failed(error, "unlink", name);
 }
 
@@ -140,7 +145,8 @@ Status Replacer::make_room(const char* name) {
   if (!services_.keep_replaced) return remove(name, changed);
   if (Status status = refuse_mounts(name); !status.ok()) return status;
   const int error = keep(directory_, name, name);
-  return error == 0 || error == ENOENT ? Status() : failed(error, "moving the old entry to .osync/kept", name);
+  return error == 0 || error == ENOENT ? Status()
+                                       : failed(error, "moving the old entry to .osync/kept", name);
 }
 
 } // namespace osync::sink_fs

@@ -1,6 +1,6 @@
-// Giving a name of one directory to something new, or to nothing: what is there before is replaced in one step that
-// readers see before or after, and then deleted, moved to limbo, or kept where `keep_replaced` is set.
-// Threads: one object in one thread.
+// Giving a name of one directory to something new, or to nothing: what is there before is replaced in one
+// step that readers see before or after, and then deleted, moved to limbo, or kept where `keep_replaced` is
+// set. Threads: one object in one thread.
 #pragma once
 
 #include <string>
@@ -30,8 +30,9 @@ class Replacer {
   Replacer(const Services& services, int directory, const std::string& path)
       : services_(services), directory_(directory), path_(path) {}
 
-  /// Moves `temporary` of the directory `place` (of type `type`) to `name`. On success the temporary is gone. sys_errno
-  /// EXDEV: nothing was done, make the temporary beside its target. conflict: a mount point is in the way.
+  /// Moves `temporary` of the directory `place` (of type `type`) to `name`. On success the temporary is gone.
+  /// sys_errno EXDEV: nothing was done, make the temporary beside its target. conflict: a mount point is in
+  /// the way.
   Status publish(int place, const char* temporary, const char* name, FileType type);
 
   /// Nothing has `name` afterwards. `changed` says whether anything had.

@@ -19,9 +19,9 @@ namespace {
 
 constexpr unsigned ancestor_limit = 100'000; ///< deeper than any path that can be opened
 
-/// The process that holds a flock on the inode, from /proc/locks (proc(5)); 0 where it is not told (another PID
-/// namespace). The line is "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; device numbers there differ from st_dev
-/// on btrfs and overlayfs, so the inode decides.
+/// The process that holds a flock on the inode, from /proc/locks (proc(5)); 0 where it is not told (another
+/// PID namespace). The line is "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; device numbers there differ
+/// from st_dev on btrfs and overlayfs, so the inode decides.
 long lock_holder(ino_t inode) {
   std::ifstream locks("/proc/locks");
   const std::string wanted = ":" + std::to_string(inode);
@@ -62,9 +62,10 @@ Status lock_root(int root, const std::string& path) {
   if (flock(root, LOCK_EX | LOCK_NB) == 0) return {};
   const int error = errno;
   if (error != EWOULDBLOCK) {
-    if (error == EBADF || error == ENOLCK || error == EOPNOTSUPP) // NFS cannot lock what is not open for writing
-      return {Code::unsupported, "the file system of the replica root cannot lock a directory; use a local one", path,
-              error};
+    if (error == EBADF || error == ENOLCK ||
+        error == EOPNOTSUPP) // NFS cannot lock what is not open for writing
+      return {Code::unsupported,
+              "the file system of the replica root cannot lock a directory; use a local one", path, error};
     return failure(error, "locking the replica root", path);
   }
   struct stat status {};
@@ -79,7 +80,8 @@ Result<bool> is_empty_root(int root) {
   if (!reader.ok()) return failure(errno, "listing the replica root");
   while (const dirent* entry = reader.next()) {
     const std::string_view name(entry->d_name);
-    if (name == private_name || (name == "lost+found" && is_unused_lost_and_found(root, entry->d_name))) continue;
+    if (name == private_name || (name == "lost+found" && is_unused_lost_and_found(root, entry->d_name)))
+      continue;
     return false;
   }
   if (reader.error() != 0) return failure(reader.error(), "listing the replica root");
@@ -91,9 +93,11 @@ Status read_ancestry(int root, std::vector<std::pair<std::uint64_t, std::uint64_
   Fd current(openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (unsigned level = 0; level < ancestor_limit; ++level) {
     struct stat status {};
-    if (!current || fstat(current.get(), &status) != 0) return failure(errno, "looking at the root's ancestors");
+    if (!current || fstat(current.get(), &status) != 0)
+      return failure(errno, "looking at the root's ancestors");
     const std::pair<std::uint64_t, std::uint64_t> identity(status.st_dev, status.st_ino);
-    // "/.." is "/"; a bind mount of a directory on itself would look like it too, so the last two levels are compared.
+    // "/.." is "/"; a bind mount of a directory on itself would look like it too, so the last two levels are
+    // compared.
     if (!devices_and_inodes.empty() && devices_and_inodes.back() == identity) return {};
     devices_and_inodes.push_back(identity);
     current.reset(openat(current.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));

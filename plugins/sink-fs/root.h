@@ -12,16 +12,17 @@
 
 namespace osync::sink_fs {
 
-/// Opens the directory at `path` (symlinks on the way to it are the user's business), made with mode 0700 where only its
-/// last component is missing. Errors: invalid (no directory), not_found (more is missing), denied, read_only.
+/// Opens the directory at `path` (symlinks on the way to it are the user's business), made with mode 0700
+/// where only its last component is missing. Errors: invalid (no directory), not_found (more is missing),
+/// denied, read_only.
 [[nodiscard]] Result<Fd> open_root(const std::string& path);
 
-/// Locks the root for this process with flock(2), which ends with the descriptor. Errors: conflict (with the holder's
-/// process where /proc/locks tells it), unsupported (NFS).
+/// Locks the root for this process with flock(2), which ends with the descriptor. Errors: conflict (with the
+/// holder's process where /proc/locks tells it), unsupported (NFS).
 Status lock_root(int root, const std::string& path);
 
-/// Whether the root holds nothing: `.osync` does not count, nor does the lost+found of a new file system (an empty
-/// directory, or one that may not be read).
+/// Whether the root holds nothing: `.osync` does not count, nor does the lost+found of a new file system (an
+/// empty directory, or one that may not be read).
 [[nodiscard]] Result<bool> is_empty_root(int root);
 
 /// (device, inode) of the root and of everything above it.

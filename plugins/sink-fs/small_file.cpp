@@ -40,7 +40,8 @@ Result<std::string> read_small_file(int directory, const char* name) {
     if (size == 0) break;
     length += static_cast<std::size_t>(size);
   }
-  if (length > small_file_bound) return Status(Code::corrupt, "longer than osync writes it", join(".osync", name));
+  if (length > small_file_bound)
+    return Status(Code::corrupt, "longer than osync writes it", join(".osync", name));
   content.resize(length);
   return content;
 }
@@ -57,7 +58,8 @@ Status replace_small_file(int directory, const char* name, const std::string& co
   if (error == 0 && renameat(directory, temporary.c_str(), directory, name) != 0) error = errno;
   if (error == 0 && fsync(directory) != 0) error = errno;
   if (error == 0) return {};
-  unlinkat(directory, temporary.c_str(), 0); // what cannot be removed now is removed before the next one is written
+  unlinkat(directory, temporary.c_str(),
+           0); // what cannot be removed now is removed before the next one is written
   return failure(error, "writing durably", join(".osync", name));
 }
 

@@ -13,16 +13,19 @@ namespace osync::sink_fs {
 
 namespace {
 
-/// Bytes [begin, end), which are data. Reading and writing works between any two file systems; copy_file_range(2) does
-/// not, and answers 0 on some.
+/// Bytes [begin, end), which are data. Reading and writing works between any two file systems;
+/// copy_file_range(2) does not, and answers 0 on some.
 int copy_range(int from, int to, off_t begin, off_t end) noexcept {
   alignas(64) std::array<char, 1 << 16> buffer;
   while (begin < end) {
-    const ssize_t size = pread(from, buffer.data(), std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - begin)), begin);
+    const ssize_t size =
+        pread(from, buffer.data(),
+              std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - begin)), begin);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return errno;
     if (size == 0) return EIO; // shorter than it was
-    if (const int error = write_fully(to, buffer.data(), static_cast<std::size_t>(size), begin); error != 0) return error;
+    if (const int error = write_fully(to, buffer.data(), static_cast<std::size_t>(size), begin); error != 0)
+      return error;
     begin += size;
   }
   return 0;

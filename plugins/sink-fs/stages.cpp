@@ -51,7 +51,8 @@ std::size_t Stages::open_files() const {
 Status Stages::open(Stage& stage, bool create) const {
   const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (create ? O_CREAT | O_EXCL : 0);
   stage.file.reset(openat(directory_, stage.name.c_str(), flags, 0600));
-  return stage.file ? Status() : osync::sink_fs::failure(errno, "opening a stage", join(".osync/stage", stage.name));
+  return stage.file ? Status()
+                    : osync::sink_fs::failure(errno, "opening a stage", join(".osync/stage", stage.name));
 }
 
 /// The stage, made where it is new, out of the table of idle ones.
@@ -63,7 +64,8 @@ Result<Stages::StagePointer> Stages::borrow(std::uint64_t id) {
     return found->second;
   }
   if (stages_.size() >= stage_limit)
-    return Status(Code::limit, "more than " + std::to_string(stage_limit) + " stages are open; publish or discard some");
+    return Status(Code::limit,
+                  "more than " + std::to_string(stage_limit) + " stages are open; publish or discard some");
   auto stage = std::make_shared<Stage>();
   stage->name = "s" + std::to_string(id);
   Status opened = open(*stage, true);
@@ -97,9 +99,12 @@ Status Stages::write(std::uint64_t id, std::uint64_t offset, std::span<const std
   if (stage.failure.ok() && !stage.file)
     if (Status opened = open(stage, false); !opened.ok()) fail(stage, std::move(opened));
   if (stage.failure.ok()) {
-    const int error = write_fully(stage.file.get(), data.data(), data.size(), static_cast<std::int64_t>(offset));
-    if (error == 0) stage.digest.add(offset, data);
-    else fail(stage, osync::sink_fs::failure(error, "writing a stage", join(".osync/stage", stage.name)));
+    const int error =
+        write_fully(stage.file.get(), data.data(), data.size(), static_cast<std::int64_t>(offset));
+    if (error == 0)
+      stage.digest.add(offset, data);
+    else
+      fail(stage, osync::sink_fs::failure(error, "writing a stage", join(".osync/stage", stage.name)));
   }
   Status status = stage.failure;
   give_back(id, borrowed.value());
@@ -125,11 +130,13 @@ Result<Stages::Taken> Stages::take(std::uint64_t id, std::uint64_t size, const D
       return stage.failure;
     }
   if (stage.digest.value() != digest) {
-    fail(stage, {Code::corrupt, "the digest of a staged file differs from the source's; it is not published"});
+    fail(stage,
+         {Code::corrupt, "the digest of a staged file differs from the source's; it is not published"});
     return stage.failure;
   }
   if (ftruncate(stage.file.get(), static_cast<off_t>(size)) != 0) {
-    fail(stage, osync::sink_fs::failure(errno, "setting the size of a stage", join(".osync/stage", stage.name)));
+    fail(stage,
+         osync::sink_fs::failure(errno, "setting the size of a stage", join(".osync/stage", stage.name)));
     return stage.failure;
   }
   return Taken{std::move(stage.file), stage.name};
@@ -145,7 +152,8 @@ void Stages::discard(std::uint64_t id) noexcept {
     if (stage->file) open_.erase(stage->position);
     stages_.erase(found);
   }
-  unlinkat(directory_, stage->name.c_str(), 0); // outside of the lock: a large file takes a while; absent where it failed
+  unlinkat(directory_, stage->name.c_str(),
+           0); // outside of the lock: a large file takes a while; absent where it failed
 }
 
 } // namespace osync::sink_fs

@@ -1,8 +1,8 @@
 // Streamed files that are not published yet: one file in `.osync/stage/` each, with a running digest.
 //
 // Threads: any at any time for different stages; the engine never uses one stage from two threads at once.
-// Bounds: stage_limit stages, open_stage_limit open descriptors (the least recently used one is closed and opened
-// again when it is needed).
+// Bounds: stage_limit stages, open_stage_limit open descriptors (the least recently used one is closed and
+// opened again when it is needed).
 #pragma once
 
 #include <cstdint>
@@ -43,8 +43,9 @@ class Stages {
   /// Forgets all stages; their files are left to PrivateArea::clean().
   void close() noexcept;
 
-  /// Writes one piece; the first one makes the stage. A stage that failed once stays void: every later call answers the
-  /// same failure until it is taken or discarded. Errors: no_space and others (the file is removed), limit.
+  /// Writes one piece; the first one makes the stage. A stage that failed once stays void: every later call
+  /// answers the same failure until it is taken or discarded. Errors: no_space and others (the file is
+  /// removed), limit.
   Status write(std::uint64_t id, std::uint64_t offset, std::span<const std::byte> data);
 
   /// A stage on its way to its name.
@@ -52,8 +53,9 @@ class Stages {
     Fd file;          ///< O_RDWR
     std::string name; ///< in the stage directory; the caller renames or removes it
   };
-  /// Ends stage `id` for publishing: checks the digest and sets the size. A stage that was never written is an empty
-  /// one. Errors: corrupt (digest), and the failure of an earlier write; the stage's file is then removed.
+  /// Ends stage `id` for publishing: checks the digest and sets the size. A stage that was never written is
+  /// an empty one. Errors: corrupt (digest), and the failure of an earlier write; the stage's file is then
+  /// removed.
   Result<Taken> take(std::uint64_t id, std::uint64_t size, const Digest& digest);
 
   void discard(std::uint64_t id) noexcept;
@@ -66,7 +68,8 @@ class Stages {
     Fd file;
     StageDigest digest;
     Status failure;
-    std::list<std::uint64_t>::iterator position; ///< in open_, while `file` is open and the stage is not in use
+    std::list<std::uint64_t>::iterator
+        position; ///< in open_, while `file` is open and the stage is not in use
   };
   using StagePointer = std::shared_ptr<Stage>;
 

@@ -23,7 +23,8 @@ constexpr std::string_view heading = "osync-sync-mark 1\n";
 std::string format_time(const std::optional<Timestamp>& time) {
   if (!time) return "never";
   std::array<char, 48> text{};
-  std::snprintf(text.data(), text.size(), "%lld.%09u", static_cast<long long>(time->seconds), time->nanoseconds);
+  std::snprintf(text.data(), text.size(), "%lld.%09u", static_cast<long long>(time->seconds),
+                time->nanoseconds);
   return text.data();
 }
 
@@ -50,7 +51,8 @@ std::string format_sync_mark(const SyncMarkRecord& record) {
 
 std::optional<SyncMarkRecord> parse_sync_mark(std::string_view text) {
   const std::size_t check = text.find("check ");
-  if (text.size() != sync_mark_size || !text.starts_with(heading) || check == std::string_view::npos) return {};
+  if (text.size() != sync_mark_size || !text.starts_with(heading) || check == std::string_view::npos)
+    return {};
   const std::string body(text.substr(0, check));
   if (text.substr(check + 6, 16) != checksum(body)) return {};
   std::array<char, 72> boot{};
@@ -58,8 +60,9 @@ std::optional<SyncMarkRecord> parse_sync_mark(std::string_view text) {
   std::array<char, 48> suspect{};
   long long seconds = 0;
   unsigned nanoseconds = 0;
-  const int fields = std::sscanf(body.c_str() + heading.size(), "boot %71s synced %lld.%9u closed %7s suspect %47s",
-                                 boot.data(), &seconds, &nanoseconds, closed.data(), suspect.data());
+  const int fields =
+      std::sscanf(body.c_str() + heading.size(), "boot %71s synced %lld.%9u closed %7s suspect %47s",
+                  boot.data(), &seconds, &nanoseconds, closed.data(), suspect.data());
   if (fields != 5) return {};
   SyncMarkRecord record{boot.data(), {seconds, nanoseconds}, std::string_view(closed.data()) == "yes", {}};
   if (std::string_view(suspect.data()) != "never") {
@@ -101,7 +104,8 @@ Status SyncMark::begin(int directory, SyncMarkRecord record) {
   record_ = std::move(record);
   if (record_.boot.empty()) record_.boot = "unknown";
   if (file_) return write(true);
-  file_.reset(openat(directory, sync_mark_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  file_.reset(
+      openat(directory, sync_mark_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
   struct stat status {};
   if (!file_ || fstat(file_.get(), &status) != 0) return failure(errno, "opening", ".osync/sync-mark");
   // Overwriting in place, so nobody else may hold the file by another name.

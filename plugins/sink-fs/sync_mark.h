@@ -1,10 +1,10 @@
 // `.osync/sync-mark`: until when everything is known to be on the disk (RULES.md 3).
 //
-// After a power loss a file can have the right size and mtime and hold zeros or old bytes. The mark holds the boot in
-// which the replica was last written, the time before the last successful syncfs(2) and whether it was closed cleanly;
-// from it follows since when entries are suspect. One record of fixed size, overwritten in place: a sector is written
-// whole or not at all, and an older record only makes more suspect. What cannot be read makes everything suspect.
-// Threads: one at a time.
+// After a power loss a file can have the right size and mtime and hold zeros or old bytes. The mark holds the
+// boot in which the replica was last written, the time before the last successful syncfs(2) and whether it
+// was closed cleanly; from it follows since when entries are suspect. One record of fixed size, overwritten
+// in place: a sector is written whole or not at all, and an older record only makes more suspect. What cannot
+// be read makes everything suspect. Threads: one at a time.
 #pragma once
 
 #include <optional>
@@ -20,14 +20,14 @@ namespace osync::sink_fs {
 inline constexpr const char* sync_mark_name = "sync-mark";
 inline constexpr std::size_t sync_mark_size = 256; ///< below the smallest sector
 
-/// Change times come from a clock that may stand a tick behind CLOCK_REALTIME, and on network file systems from the
-/// server's.
+/// Change times come from a clock that may stand a tick behind CLOCK_REALTIME, and on network file systems
+/// from the server's.
 inline constexpr std::int64_t suspect_margin_seconds = 2;
 
 struct SyncMarkRecord {
-  std::string boot;      ///< /proc/sys/kernel/random/boot_id
-  Timestamp synced;      ///< everything applied before it is on the disk
-  bool closed = false;   ///< nothing was written after it
+  std::string boot;                       ///< /proc/sys/kernel/random/boot_id
+  Timestamp synced;                       ///< everything applied before it is on the disk
+  bool closed = false;                    ///< nothing was written after it
   std::optional<Timestamp> suspect_since; ///< from an earlier unclean end; stays until it is cleared
 };
 
@@ -39,7 +39,8 @@ struct SyncMarkRecord {
 [[nodiscard]] std::optional<Timestamp> suspect_since(const std::optional<SyncMarkRecord>& record,
                                                      const std::string& boot);
 
-/// The kernel's id of this boot, or an empty string where /proc does not tell (then every boot is another one).
+/// The kernel's id of this boot, or an empty string where /proc does not tell (then every boot is another
+/// one).
 [[nodiscard]] std::string current_boot();
 
 /// CLOCK_REALTIME.

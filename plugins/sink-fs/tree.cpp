@@ -73,8 +73,8 @@ int Tree::walk(int from, std::string_view path, int flags) const {
     const std::size_t slash = path.find('/');
     const bool last = slash == std::string_view::npos;
     const std::string component(path.substr(0, slash));
-    const int next = open_entry(current ? current.get() : from, component.c_str(),
-                                O_DIRECTORY | (last ? flags : O_PATH));
+    const int next =
+        open_entry(current ? current.get() : from, component.c_str(), O_DIRECTORY | (last ? flags : O_PATH));
     if (next < 0 || last) return next;
     current.reset(next);
     path.remove_prefix(slash + 1);
@@ -95,10 +95,11 @@ Result<Fd> Tree::open_directory(int from, std::string_view path, int flags) cons
     const bool last = piece.size() >= path.size();
     Fd next(open_step(current ? current.get() : from, piece, O_DIRECTORY | (last ? flags : O_PATH)));
     if (!next && errno == EXDEV)
-      return Status(Code::conflict,
-                    "a mount point lies at or above this directory; the sink neither writes nor deletes below mounts: "
-                    "unmount it, or leave it out of the source",
-                    std::string(whole), EXDEV);
+      return Status(
+          Code::conflict,
+          "a mount point lies at or above this directory; the sink neither writes nor deletes below mounts: "
+          "unmount it, or leave it out of the source",
+          std::string(whole), EXDEV);
     if (!next) return failure(errno, "opening a directory of the replica", std::string(whole));
     if (last) return next;
     current = std::move(next);

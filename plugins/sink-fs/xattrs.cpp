@@ -11,7 +11,8 @@ namespace osync::sink_fs {
 
 namespace {
 
-/// Fills `value` by a call of the kind `size = call(buffer, capacity)` that answers ERANGE while the buffer is small.
+/// Fills `value` by a call of the kind `size = call(buffer, capacity)` that answers ERANGE while the buffer
+/// is small.
 template <class Call>
 int read_growing(std::string& value, Call call) {
   constexpr std::size_t first_capacity = 512;

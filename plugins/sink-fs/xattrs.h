@@ -14,8 +14,8 @@ namespace osync::sink_fs {
 inline constexpr const char* access_acl_name = "system.posix_acl_access";
 inline constexpr const char* default_acl_name = "system.posix_acl_default";
 
-/// Whether the attribute belongs to the host and not to the content: labels and measurements of security modules are
-/// neither compared, nor set, nor removed.
+/// Whether the attribute belongs to the host and not to the content: labels and measurements of security
+/// modules are neither compared, nor set, nor removed.
 [[nodiscard]] bool is_host_xattr(std::string_view name) noexcept;
 
 /// What is open at a descriptor. Every function answers 0 or an errno.

@@ -68,14 +68,16 @@ void Connector::advance(TimePoint now, std::size_t room, std::vector<TransportEv
 void Connector::look(TimePoint now) {
   const Link::News news = link_->look();
   if (news.established) established_ = true;
-  if (news.wrong_protocol) voice_.warning(now, "what listens there does not speak ZeroMQ as osync does; check the port");
+  if (news.wrong_protocol)
+    voice_.warning(now, "what listens there does not speak ZeroMQ as osync does; check the port");
   if (news.broken) lose(now, "the connection broke");
 }
 
 void Connector::greet(TimePoint now) {
   if (phase_ != Phase::connecting || !established_) return;
   sent_ = now;
-  if (link_->say({Kind::hello, link_->nonce(), {}}) != 0) return; // again after greeting_retry, or when it breaks
+  if (link_->say({Kind::hello, link_->nonce(), {}}) != 0)
+    return; // again after greeting_retry, or when it breaks
   phase_ = Phase::greeting;
   began_ = now;
 }
@@ -105,13 +107,18 @@ void Connector::take(TimePoint now, std::size_t count, std::vector<TransportEven
     began_ = now;
     events.push_back(event_of(TransportEvent::Kind::connected));
     return;
-  case Kind::data: return take_data(now, count, events);
-  case Kind::keep_alive: return;
+  case Kind::data:
+    return take_data(now, count, events);
+  case Kind::keep_alive:
+    return;
   case Kind::goodbye:
-    if (!control->reason.empty()) voice_.warning(now, "the listening side ended the connection: " + control->reason);
-    (void)link_->say({Kind::goodbye, {}, {}}); // it waits for this answer, but also for the end of the connection
+    if (!control->reason.empty())
+      voice_.warning(now, "the listening side ended the connection: " + control->reason);
+    (void)link_->say(
+        {Kind::goodbye, {}, {}}); // it waits for this answer, but also for the end of the connection
     return end(now, events);
-  case Kind::hello: return refuse(now, "a hello from the listening side", events);
+  case Kind::hello:
+    return refuse(now, "a hello from the listening side", events);
   }
 }
 
@@ -126,18 +133,21 @@ void Connector::take_data(TimePoint now, std::size_t count, std::vector<Transpor
 void Connector::do_due(TimePoint now, bool drained, std::vector<TransportEvent>& events) {
   const auto passed = [now](TimePoint since, Clock::duration time) { return now - since >= time; };
   switch (phase_) {
-  case Phase::connecting: return;
+  case Phase::connecting:
+    return;
   case Phase::greeting:
-    // Over inproc nothing tells that the listening side went away before it answered, but that there is no way out.
-    if (endpoint_.scheme == Scheme::inproc ? !link_->writable() : drained && passed(began_, options_.peer_timeout))
+    // Over inproc nothing tells that the listening side went away before it answered, but that there is no
+    // way out.
+    if (endpoint_.scheme == Scheme::inproc ? !link_->writable()
+                                           : drained && passed(began_, options_.peer_timeout))
       lose(now, "the hello was not answered");
     looked_ = now;
     return;
   case Phase::welcomed:
     if (drained && passed(heard_, options_.peer_timeout)) {
       link_->forget_unsent();
-      voice_.warning(now, "nothing was heard of the listening side for " + std::to_string(options_.peer_timeout.count()) +
-                              "ms: connecting anew");
+      voice_.warning(now, "nothing was heard of the listening side for " +
+                              std::to_string(options_.peer_timeout.count()) + "ms: connecting anew");
       return end(now, events);
     }
     if (passed(sent_, options_.heartbeat)) {
@@ -163,7 +173,8 @@ void Connector::lose(TimePoint now, const std::string& why) {
 /// Ends the connection because of what the other side sent.
 void Connector::refuse(TimePoint now, const std::string& why, std::vector<TransportEvent>& events) {
   voice_.warning(now, "the listening side sent " + why + ": ending the connection");
-  (void)link_->say({Kind::goodbye, {}, "received " + why}); // at best; closing says the same without the reason
+  (void)link_->say(
+      {Kind::goodbye, {}, "received " + why}); // at best; closing says the same without the reason
   end(now, events);
 }
 
@@ -178,13 +189,13 @@ void Connector::end(TimePoint now, std::vector<TransportEvent>& events) {
 
 void Connector::disconnect(PeerId peer, TimePoint now) {
   if (peer != only_peer || !link_ || !welcomed_) return;
-  leave(now, {});
+  leave(now);
   end(now, pending_);
 }
 
-void Connector::leave(TimePoint now, const std::string& reason) {
+void Connector::leave(TimePoint now) {
   Leaving leaving{std::move(*link_), now + options_.linger, false};
-  leaving.said = leaving.link.say({Kind::goodbye, {}, reason}) == 0;
+  leaving.said = leaving.link.say({Kind::goodbye, {}, {}}) == 0;
   // An inproc connection keeps what it was given also when this end of it is closed.
   if (!(leaving.said && endpoint_.scheme == Scheme::inproc)) leaving_.push_back(std::move(leaving));
 }
@@ -207,15 +218,18 @@ bool Connector::has_left(Leaving& leaving, TimePoint now) {
 
 void Connector::finish(TimePoint now) {
   finishing_ = true;
-  if (link_ && phase_ == Phase::welcomed) leave(now, {});
-  else if (link_) link_->forget_unsent();
+  if (link_ && phase_ == Phase::welcomed)
+    leave(now);
+  else if (link_)
+    link_->forget_unsent();
   link_.reset();
   welcomed_ = false;
 }
 
 bool Connector::readable() {
   bool any = !pending_.empty() || (link_ && link_->readable());
-  for (Leaving& leaving : leaving_) any = leaving.link.readable() || any; // all: each must be asked before waiting
+  for (Leaving& leaving : leaving_)
+    any = leaving.link.readable() || any; // all: each must be asked before waiting
   return any;
 }
 
@@ -230,12 +244,15 @@ TimePoint Connector::next_due() const {
   for (const Leaving& leaving : leaving_) due = std::min(due, leaving.deadline);
   if (!link_) return finishing_ ? due : std::min(due, retry_at_);
   switch (phase_) {
-  case Phase::connecting: return established_ ? std::min(due, sent_ + greeting_retry) : due;
+  case Phase::connecting:
+    return established_ ? std::min(due, sent_ + greeting_retry) : due;
   case Phase::greeting:
     if (endpoint_.scheme == Scheme::inproc) return std::min(due, looked_ + first_pause);
     return std::min(due, began_ + options_.peer_timeout);
-  case Phase::welcomed: return std::min({due, sent_ + options_.heartbeat, heard_ + options_.peer_timeout});
-  case Phase::lost: return std::min(due, began_ + settle_time);
+  case Phase::welcomed:
+    return std::min({due, sent_ + options_.heartbeat, heard_ + options_.peer_timeout});
+  case Phase::lost:
+    return std::min(due, began_ + settle_time);
   }
   return due;
 }

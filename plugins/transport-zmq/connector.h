@@ -1,7 +1,8 @@
 // The connecting side: keeps one connection to one endpoint, and makes a new one whenever it is lost.
 //
-// Each attempt is a Link of its own: hello, welcome, messages, end. The peer is always number 1 and is reported
-// connected only when the listening side has answered. Attempts that lead nowhere come at growing intervals.
+// Each attempt is a Link of its own: hello, welcome, messages, end. The peer is always number 1 and is
+// reported connected only when the listening side has answered. Attempts that lead nowhere come at growing
+// intervals.
 #pragma once
 
 #include <optional>
@@ -57,7 +58,7 @@ class Connector final : public Side {
   void lose(TimePoint now, const std::string& why);
   void refuse(TimePoint now, const std::string& why, std::vector<TransportEvent>& events);
   void end(TimePoint now, std::vector<TransportEvent>& events);
-  void leave(TimePoint now, const std::string& reason);
+  void leave(TimePoint now);
   bool has_left(Leaving& leaving, TimePoint now);
 
   const Endpoint endpoint_;

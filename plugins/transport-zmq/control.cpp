@@ -42,8 +42,9 @@ std::optional<Control> decode(std::span<const std::byte> bytes, std::string& wro
   const std::size_t least = has_nonce(control.kind) ? control.nonce.size() : 0;
   const std::size_t most = control.kind == Kind::goodbye ? max_reason : least;
   if (rest.size() < least || rest.size() > most) {
-    wrong = "a control part of " + std::to_string(bytes.size()) + " bytes for message kind " + std::to_string(number) +
-            "; expected at most " + std::to_string(head_size + most) + " and at least " + std::to_string(head_size + least);
+    wrong = "a control part of " + std::to_string(bytes.size()) + " bytes for message kind " +
+            std::to_string(number) + "; expected at most " + std::to_string(head_size + most) +
+            " and at least " + std::to_string(head_size + least);
     return std::nullopt;
   }
   if (has_nonce(control.kind)) std::memcpy(control.nonce.data(), rest.data(), control.nonce.size());

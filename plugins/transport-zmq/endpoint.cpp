@@ -53,7 +53,9 @@ bool valid_ipv6(std::string_view host) {
   const std::size_t zone = host.find('%');
   if (zone != std::string_view::npos) {
     const std::string_view name = host.substr(zone + 1, host.size() - zone - 2);
-    const auto allowed = [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.'; };
+    const auto allowed = [](char c) {
+      return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.';
+    };
     if (name.empty() || name.size() > 15 || !std::all_of(name.begin(), name.end(), allowed)) return false;
   }
   in6_addr address{};
@@ -76,21 +78,26 @@ bool is_localhost(std::string_view host) {
 bool is_loopback_literal(const std::string& host) {
   if (in_brackets(host)) {
     in6_addr address{};
-    return inet_pton(AF_INET6, address_in_brackets(host).c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+    return inet_pton(AF_INET6, address_in_brackets(host).c_str(), &address) == 1 &&
+           IN6_IS_ADDR_LOOPBACK(&address);
   }
   std::array<unsigned char, 4> address{};
   return inet_pton(AF_INET, host.c_str(), address.data()) == 1 && address[0] == 127;
 }
 
 Result<Endpoint> parse_tcp(const std::string& text, std::string_view rest) {
-  constexpr std::string_view expected = "tcp://HOST:PORT, for example tcp://127.0.0.1:5570 or tcp://[::1]:5570";
+  constexpr std::string_view expected =
+      "tcp://HOST:PORT, for example tcp://127.0.0.1:5570 or tcp://[::1]:5570";
   const std::size_t colon = rest.rfind(':');
-  if (colon == std::string_view::npos) return invalid(text, "there is no port; expected " + std::string(expected));
+  if (colon == std::string_view::npos)
+    return invalid(text, "there is no port; expected " + std::string(expected));
   const std::string_view host = rest.substr(0, colon);
   const std::string_view port_text = rest.substr(colon + 1);
   if (host != "*" && !valid_ipv6(host) && !valid_host_name(host))
-    return invalid(text, quoted(host) + " is no host; expected a name, an IPv4 address, an IPv6 address "
-                         "in brackets or *, as in " + std::string(expected));
+    return invalid(text, quoted(host) +
+                             " is no host; expected a name, an IPv4 address, an IPv6 address "
+                             "in brackets or *, as in " +
+                             std::string(expected));
   Endpoint endpoint{Scheme::tcp, std::string(host), std::nullopt};
   if (port_text == "*") return endpoint;
   const auto port = parse_port(port_text);
@@ -102,16 +109,19 @@ Result<Endpoint> parse_tcp(const std::string& text, std::string_view rest) {
 
 Result<Endpoint> parse_ipc(const std::string& text, std::string_view rest) {
   if (rest.empty() || rest.front() != '/' || rest.back() == '/')
-    return invalid(text, "expected ipc:// and the absolute path of a socket, for example ipc:///run/osync/source.ipc");
+    return invalid(
+        text, "expected ipc:// and the absolute path of a socket, for example ipc:///run/osync/source.ipc");
   if (rest.size() > max_ipc_path)
-    return invalid(text, "the path has " + std::to_string(rest.size()) + " bytes; the path of a socket has at most " +
-                             std::to_string(max_ipc_path) + ": choose a shorter one");
+    return invalid(text, "the path has " + std::to_string(rest.size()) +
+                             " bytes; the path of a socket has at most " + std::to_string(max_ipc_path) +
+                             ": choose a shorter one");
   return Endpoint{Scheme::ipc, std::string(rest), std::nullopt};
 }
 
 Result<Endpoint> parse_inproc(const std::string& text, std::string_view rest) {
   if (rest.empty() || rest.size() > max_inproc_name)
-    return invalid(text, "expected inproc:// and a name of 1 to " + std::to_string(max_inproc_name) + " bytes");
+    return invalid(text,
+                   "expected inproc:// and a name of 1 to " + std::to_string(max_inproc_name) + " bytes");
   return Endpoint{Scheme::inproc, std::string(rest), std::nullopt};
 }
 
@@ -119,8 +129,8 @@ Result<Endpoint> parse_inproc(const std::string& text, std::string_view rest) {
 
 Result<Endpoint> parse_endpoint(const std::string& text) {
   const std::string_view view = text;
-  const bool printable =
-      std::all_of(view.begin(), view.end(), [](char c) { return static_cast<unsigned char>(c) > ' ' && c != 0x7f; });
+  const bool printable = std::all_of(view.begin(), view.end(),
+                                     [](char c) { return static_cast<unsigned char>(c) > ' ' && c != 0x7f; });
   if (!printable) return invalid(text, "it holds white space or control characters; expected none");
   if (view.starts_with(inproc_prefix)) return parse_inproc(text, view.substr(inproc_prefix.size()));
   if (view.starts_with(ipc_prefix)) return parse_ipc(text, view.substr(ipc_prefix.size()));
@@ -131,9 +141,11 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 Status check_connectable(const Endpoint& endpoint) {
   if (endpoint.scheme != Scheme::tcp) return {};
   if (endpoint.place == "*")
-    return invalid(to_string(endpoint), "* stands for all addresses of the listening side; expected one host to connect to");
+    return invalid(to_string(endpoint),
+                   "* stands for all addresses of the listening side; expected one host to connect to");
   if (!endpoint.port)
-    return invalid(to_string(endpoint), "the port is left open; expected the number that the listening side printed");
+    return invalid(to_string(endpoint),
+                   "the port is left open; expected the number that the listening side printed");
   return {};
 }
 
@@ -150,9 +162,12 @@ bool wants_ipv6(const Endpoint& endpoint) {
 
 std::string zmq_address(const Endpoint& endpoint) {
   switch (endpoint.scheme) {
-  case Scheme::inproc: return std::string(inproc_prefix) + endpoint.place;
-  case Scheme::ipc: return std::string(ipc_prefix) + endpoint.place;
-  case Scheme::tcp: break;
+  case Scheme::inproc:
+    return std::string(inproc_prefix) + endpoint.place;
+  case Scheme::ipc:
+    return std::string(ipc_prefix) + endpoint.place;
+  case Scheme::tcp:
+    break;
   }
   const std::string host = is_localhost(endpoint.place) ? "127.0.0.1" : endpoint.place;
   return std::string(tcp_prefix) + host + ":" + (endpoint.port ? std::to_string(*endpoint.port) : "*");

@@ -10,7 +10,8 @@
 namespace osync::transport_zmq {
 namespace {
 
-constexpr int max_sockets = 4096; ///< of the process; libzmq's default of 1023 is few for many replicas in one process
+constexpr int max_sockets =
+    4096; ///< of the process; libzmq's default of 1023 is few for many replicas in one process
 
 struct Process {
   std::mutex mutex;
@@ -34,7 +35,7 @@ void* zmq_context(int io_threads, bool& asked_late) {
   if (made == nullptr) throw std::bad_alloc();
   here.io_threads = io_threads == 0 ? 1 : io_threads;
   (void)zmq_ctx_set(made, ZMQ_IO_THREADS, here.io_threads); // in range by the option table: cannot fail
-  (void)zmq_ctx_set(made, ZMQ_MAX_SOCKETS, max_sockets);    // fails above the system's limit: the default stays
+  (void)zmq_ctx_set(made, ZMQ_MAX_SOCKETS, max_sockets); // fails above the system's limit: the default stays
   return here.context = made;
 }
 

@@ -1,9 +1,9 @@
-// The libzmq objects that everything else stands on: the one context of the process, sockets that close themselves, and
-// libzmq's errors as Status.
+// The libzmq objects that everything else stands on: the one context of the process, sockets that close
+// themselves, and libzmq's errors as Status.
 //
-// The context is made at first use and never ended: ending it would wait for every lingering socket, and inproc
-// endpoints meet only inside one context. fork(2) is not supported: a child has the context, but not its threads.
-// Threads: zmq_context() any; a Socket belongs to one thread.
+// The context is made at first use and never ended: ending it would wait for every lingering socket, and
+// inproc endpoints meet only inside one context. fork(2) is not supported: a child has the context, but not
+// its threads. Threads: zmq_context() any; a Socket belongs to one thread.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@
 
 namespace osync::transport_zmq {
 
-/// The process's context with `io_threads` threads, if this call is the first; `asked_late` tells that it was made with
-/// another number before. Throws std::bad_alloc.
+/// The process's context with `io_threads` threads, if this call is the first; `asked_late` tells that it was
+/// made with another number before. Throws std::bad_alloc.
 [[nodiscard]] void* zmq_context(int io_threads, bool& asked_late);
 /// The same where its threads do not matter any more.
 [[nodiscard]] void* zmq_context();
@@ -47,8 +47,8 @@ class Socket {
   Status set(int option, int value);
   Status set_size(int option, std::int64_t bytes);
 
-  /// ZMQ_EVENTS: what can be done now. After it (and nothing else on the socket) descriptor() tells of changes; it is
-  /// edge-triggered, as zmq_getsockopt(3) says of ZMQ_FD. 0 when the socket is not usable.
+  /// ZMQ_EVENTS: what can be done now. After it (and nothing else on the socket) descriptor() tells of
+  /// changes; it is edge-triggered, as zmq_getsockopt(3) says of ZMQ_FD. 0 when the socket is not usable.
   [[nodiscard]] int events() const noexcept;
   [[nodiscard]] int descriptor() const noexcept;
   [[nodiscard]] std::string last_endpoint() const;

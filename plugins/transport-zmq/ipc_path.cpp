@@ -14,7 +14,8 @@ namespace {
 
 std::string lock_path(const std::string& path) { return path + ".lock"; }
 
-/// Whether `file` is still what stands at `path`: the owner before us may have removed it while we waited to open it.
+/// Whether `file` is still what stands at `path`: the owner before us may have removed it while we waited to
+/// open it.
 bool still_at(int file, const std::string& path) {
   struct stat opened {};
   struct stat named {};
@@ -25,7 +26,8 @@ bool still_at(int file, const std::string& path) {
 Status make_directory_of(const std::string& path) {
   const std::string directory = path.substr(0, path.rfind('/'));
   if (directory.empty() || mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return Status::from_errno(errno, "mkdir (directory of an ipc endpoint; make it, or choose another path)", directory);
+  return Status::from_errno(errno, "mkdir (directory of an ipc endpoint; make it, or choose another path)",
+                            directory);
 }
 
 /// Whether a process accepts connections on the socket at `path`.
@@ -62,8 +64,10 @@ Status IpcPath::take_lock() {
       const int error = errno;
       (void)close(file);
       if (error != EWOULDBLOCK) return Status::from_errno(error, "flock (lock of an ipc endpoint)", name);
-      return {Code::exists, "another osync listens at this ipc endpoint (it holds the lock " + name +
-                                "): stop it, or choose another path", path_, EADDRINUSE};
+      return {Code::exists,
+              "another osync listens at this ipc endpoint (it holds the lock " + name +
+                  "): stop it, or choose another path",
+              path_, EADDRINUSE};
     }
     if (still_at(file, name)) {
       lock_ = file;
@@ -78,11 +82,13 @@ Status IpcPath::check_vacant() const {
   if (lstat(path_.c_str(), &found) != 0)
     return errno == ENOENT ? Status() : Status::from_errno(errno, "lstat (ipc endpoint)", path_);
   if (!S_ISSOCK(found.st_mode))
-    return {Code::exists, "there is something at the path of this ipc endpoint that is no socket: remove it, or choose "
-                          "another path", path_, EEXIST};
+    return {Code::exists,
+            "there is something at the path of this ipc endpoint that is no socket: remove it, or choose "
+            "another path",
+            path_, EEXIST};
   if (is_served(path_))
-    return {Code::exists, "another process listens at this ipc endpoint: stop it, or choose another path", path_,
-            EADDRINUSE};
+    return {Code::exists, "another process listens at this ipc endpoint: stop it, or choose another path",
+            path_, EADDRINUSE};
   return {};
 }
 

@@ -6,8 +6,8 @@
 namespace osync::transport_zmq {
 namespace {
 
-constexpr int handshake_failed =
-    ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+constexpr int handshake_failed = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 Status make_nonce(Nonce& nonce) {
   // 16 bytes come whole once the kernel's generator is ready (getrandom(2)); a signal may come before that.
@@ -20,7 +20,8 @@ Status make_nonce(Nonce& nonce) {
 
 Status Link::open(const Endpoint& endpoint, const Options& options, const TransportLimits& limits) {
   if (Status status = make_nonce(nonce_); !status.ok()) return status;
-  if (Status status = make_socket(ZMQ_DEALER, endpoint, options, limits, socket_); !status.ok()) return status;
+  if (Status status = make_socket(ZMQ_DEALER, endpoint, options, limits, socket_); !status.ok())
+    return status;
   if (endpoint.scheme != Scheme::inproc) { // inproc has no such events
     constexpr int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | handshake_failed;
     if (Status status = monitor_.attach(socket_, events); !status.ok()) return status;
@@ -33,8 +34,10 @@ Status Link::open(const Endpoint& endpoint, const Options& options, const Transp
 Link::News Link::look() {
   News news;
   for (Monitor::Event event; monitor_.next(event);) {
-    if (event.kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) news.established = true;
-    else if ((event.kind & (handshake_failed | ZMQ_EVENT_DISCONNECTED)) != 0) news.broken = true;
+    if (event.kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+      news.established = true;
+    else if ((event.kind & (handshake_failed | ZMQ_EVENT_DISCONNECTED)) != 0)
+      news.broken = true;
     if (event.kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) news.wrong_protocol = true;
   }
   return news;

@@ -1,5 +1,5 @@
-// One connection of the connecting side: one DEALER socket that is never used for a second one, so that nothing of an
-// old connection can reach a new one.
+// One connection of the connecting side: one DEALER socket that is never used for a second one, so that
+// nothing of an old connection can reach a new one.
 //
 // One thread; nothing waits.
 #pragma once
@@ -18,7 +18,7 @@ class Link {
  public:
   /// What the monitor has told since the last look.
   struct News {
-    bool established = false;   ///< libzmq's handshake is done: the hello can be sent
+    bool established = false; ///< libzmq's handshake is done: the hello can be sent
     bool broken = false;
     bool wrong_protocol = false; ///< broken because the other side is no ZeroMQ socket of the right kind
   };

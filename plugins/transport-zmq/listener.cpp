@@ -6,15 +6,15 @@
 namespace osync::transport_zmq {
 namespace {
 
-constexpr int handshake_failed =
-    ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+constexpr int handshake_failed = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 /// After libzmq has said that some connection broke, a moment passes until the ROUTER knows which.
 constexpr milliseconds probe_time{1000};
 constexpr milliseconds probe_interval{20};
 
-/// How long the end of a listening socket waits at most for the port to be free: an I/O thread's reaction, not a
-/// network's.
+/// How long the end of a listening socket waits at most for the port to be free: an I/O thread's reaction,
+/// not a network's.
 constexpr milliseconds unbind_time{5000};
 
 TransportEvent event_of(TransportEvent::Kind kind, PeerId peer) {
@@ -27,11 +27,13 @@ TransportEvent event_of(TransportEvent::Kind kind, PeerId peer) {
 } // namespace
 
 Status Listener::open(std::string& bound) {
-  if (Status status = make_socket(ZMQ_ROUTER, endpoint_, options_, limits_, socket_); !status.ok()) return status;
+  if (Status status = make_socket(ZMQ_ROUTER, endpoint_, options_, limits_, socket_); !status.ok())
+    return status;
   if (endpoint_.scheme == Scheme::ipc)
     if (Status status = path_.claim(endpoint_.place); !status.ok()) return status;
   if (endpoint_.scheme != Scheme::inproc)
-    if (Status status = monitor_.attach(socket_, handshake_failed | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED);
+    if (Status status =
+            monitor_.attach(socket_, handshake_failed | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED);
         !status.ok())
       return status;
   if (zmq_bind(socket_.get(), zmq_address(endpoint_).c_str()) != 0) return fail_bind(zmq_errno());
@@ -47,19 +49,22 @@ Status Listener::fail_bind(int error) const {
   const std::string where = to_string(endpoint_);
   switch (error) {
   case EADDRINUSE:
-    return {Code::exists, "the endpoint is in use: end the process that listens there, or choose another one" +
-                              std::string(endpoint_.scheme == Scheme::tcp ? " (port 0 takes any free port)" : ""),
+    return {Code::exists,
+            "the endpoint is in use: end the process that listens there, or choose another one" +
+                std::string(endpoint_.scheme == Scheme::tcp ? " (port 0 takes any free port)" : ""),
             where, error};
   case EADDRNOTAVAIL:
   case ENODEV:
-    return {Code::invalid, "this host has no such address; expected one of its own, an interface's name, or * for all",
+    return {Code::invalid,
+            "this host has no such address; expected one of its own, an interface's name, or * for all",
             where, error};
-  default: return zmq_failure(error, "zmq_bind", where);
+  default:
+    return zmq_failure(error, "zmq_bind", where);
   }
 }
 
-/// Closes the port for certain before the object is gone, so that the next one can be bound there at once, and an ipc
-/// path is not removed under a new owner.
+/// Closes the port for certain before the object is gone, so that the next one can be bound there at once,
+/// and an ipc path is not removed under a new owner.
 Listener::~Listener() {
   const std::string address = socket_.open() ? socket_.last_endpoint() : std::string();
   if (address.empty() || zmq_unbind(socket_.get(), address.c_str()) != 0 || !monitor_.attached()) return;
@@ -123,7 +128,8 @@ void Listener::look(TimePoint now) {
 }
 
 bool Listener::read(TimePoint now, std::size_t room, std::vector<TransportEvent>& events) {
-  const std::size_t max_parts = std::size_t{limits_.payloads} + 3; // route, control and header before the payloads
+  const std::size_t max_parts =
+      std::size_t{limits_.payloads} + 3; // route, control and header before the payloads
   for (std::size_t i = 0; i < max_reads && events.size() < room; ++i) {
     std::size_t count = 0;
     if (!receive_parts(socket_.get(), max_parts, incoming_, count)) return true;
@@ -154,7 +160,8 @@ void Listener::take(TimePoint now, std::size_t count, std::vector<TransportEvent
 void Listener::take_from_stranger(TimePoint now, const std::string& route, const Control& control,
                                   std::vector<TransportEvent>& events) {
   if (control.kind == Kind::goodbye) return; // an answer to ours that came late
-  if (control.kind != Kind::hello) return leave(route, now, {}); // of a peer that was given up: it is to connect anew
+  if (control.kind != Kind::hello)
+    return leave(route, now, {}); // of a peer that was given up: it is to connect anew
   if (finishing_) return leave(route, now, {});
   if (peers_.size() >= max_peers) {
     const std::string why = "there are " + std::to_string(max_peers) + " peers already";
@@ -180,7 +187,8 @@ void Listener::welcome(TimePoint now, const std::string& route, const Nonce& non
 void Listener::take_from_peer(TimePoint now, Peers::iterator peer, const Control& control, std::size_t count,
                               std::vector<TransportEvent>& events) {
   switch (control.kind) {
-  case Kind::keep_alive: return;
+  case Kind::keep_alive:
+    return;
   case Kind::data: {
     TransportEvent event = event_of(TransportEvent::Kind::message, peer->second.id);
     if (Status status = take_message(incoming_, 2, count, limits_, event.message); !status.ok())
@@ -190,8 +198,10 @@ void Listener::take_from_peer(TimePoint now, Peers::iterator peer, const Control
   }
   case Kind::goodbye:
     if (!control.reason.empty())
-      voice_.warning(now, "peer " + std::to_string(peer->second.id) + " ended the connection: " + control.reason);
-    (void)say(peer->first, {Kind::goodbye, {}, {}}); // it waits for this answer, or for the end of the connection
+      voice_.warning(now,
+                     "peer " + std::to_string(peer->second.id) + " ended the connection: " + control.reason);
+    (void)say(peer->first,
+              {Kind::goodbye, {}, {}}); // it waits for this answer, or for the end of the connection
     return end(peer, events);
   case Kind::hello:
   case Kind::welcome:
@@ -219,7 +229,8 @@ bool Listener::do_due_of(Peers::iterator position, TimePoint now, bool drained, 
   if (drained && now - peer.heard >= options_.peer_timeout) {
     voice_.warning(now, "nothing was heard of peer " + std::to_string(peer.id) + " for " +
                             std::to_string(options_.peer_timeout.count()) + "ms: it counts as gone");
-    leave(position->first, now, "nothing was heard of you for " + std::to_string(options_.peer_timeout.count()) + "ms");
+    leave(position->first, now,
+          "nothing was heard of you for " + std::to_string(options_.peer_timeout.count()) + "ms");
     return false;
   }
   if (probe || now - peer.sent >= options_.heartbeat) {
@@ -264,8 +275,8 @@ void Listener::leave(const std::string& route, TimePoint now, const std::string&
 bool Listener::has_left(const std::string& route, Leaving& leaving, TimePoint now, bool probe) {
   if (now >= leaving.deadline) return true;
   if (leaving.said && !probe) return false;
-  const int error = leaving.said ? say(route, {Kind::keep_alive, {}, {}})
-                                 : say(route, {Kind::goodbye, {}, leaving.reason});
+  const int error =
+      leaving.said ? say(route, {Kind::keep_alive, {}, {}}) : say(route, {Kind::goodbye, {}, leaving.reason});
   if (error == 0) leaving.said = true;
   return error != 0 && error != EAGAIN;
 }
@@ -300,8 +311,10 @@ bool Listener::unblocked(TimePoint now) {
     const int error = say(route, {Kind::keep_alive, {}, {}});
     if (error == EAGAIN) continue;
     peer.blocked = false;
-    if (error != 0) lose(peer, now);
-    else peer.sent = now;
+    if (error != 0)
+      lose(peer, now);
+    else
+      peer.sent = now;
     any = true;
   }
   return any;

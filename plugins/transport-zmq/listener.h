@@ -1,8 +1,8 @@
 // The listening side: one ROUTER socket, and the peers that have said hello on it.
 //
-// libzmq gives each connection a routing id of its own, so a peer is a routing id that said hello; anything else from an
-// unknown one is answered with goodbye. A peer ends with its goodbye, when ROUTER_MANDATORY says that it cannot be
-// reached, when nothing was heard of it for peer_timeout, or when it breaks the rules.
+// libzmq gives each connection a routing id of its own, so a peer is a routing id that said hello; anything
+// else from an unknown one is answered with goodbye. A peer ends with its goodbye, when ROUTER_MANDATORY says
+// that it cannot be reached, when nothing was heard of it for peer_timeout, or when it breaks the rules.
 #pragma once
 
 #include <map>
@@ -47,8 +47,8 @@ class Listener final : public Side {
     PeerId id = 0;
     TimePoint heard{};
     TimePoint sent{};
-    bool blocked = false;   ///< the last send() would have blocked
-    bool lost = false;      ///< cannot be reached any more; `connected` stands until what it sent is read
+    bool blocked = false; ///< the last send() would have blocked
+    bool lost = false;    ///< cannot be reached any more; `connected` stands until what it sent is read
     TimePoint lost_since{};
   };
   using Peers = std::unordered_map<std::string, Peer>; ///< by routing id
@@ -69,13 +69,15 @@ class Listener final : public Side {
                           std::vector<TransportEvent>& events);
   void take_from_peer(TimePoint now, Peers::iterator peer, const Control& control, std::size_t count,
                       std::vector<TransportEvent>& events);
-  void welcome(TimePoint now, const std::string& route, const Nonce& nonce, std::vector<TransportEvent>& events);
+  void welcome(TimePoint now, const std::string& route, const Nonce& nonce,
+               std::vector<TransportEvent>& events);
   void do_due(TimePoint now, bool drained, std::vector<TransportEvent>& events);
   bool do_due_of(Peers::iterator peer, TimePoint now, bool drained, bool probe);
   bool has_left(const std::string& route, Leaving& leaving, TimePoint now, bool probe);
   int say(const std::string& route, const Control& control);
   void lose(Peer& peer, TimePoint now);
-  void refuse(TimePoint now, Peers::iterator peer, const std::string& why, std::vector<TransportEvent>& events);
+  void refuse(TimePoint now, Peers::iterator peer, const std::string& why,
+              std::vector<TransportEvent>& events);
   void leave(const std::string& route, TimePoint now, const std::string& reason);
   void end(Peers::iterator peer, std::vector<TransportEvent>& events);
 
@@ -92,7 +94,8 @@ class Listener final : public Side {
   std::unordered_map<PeerId, std::string> routes_;
   std::map<std::string, Leaving> leaving_; ///< by routing id
   PeerId next_peer_ = 1;
-  TimePoint probe_until_{}; ///< a connection broke lately: each peer is asked until then whether it was its own
+  TimePoint
+      probe_until_{}; ///< a connection broke lately: each peer is asked until then whether it was its own
   TimePoint probe_at_ = TimePoint::max();
   bool finishing_ = false;
 

@@ -42,7 +42,8 @@ Status Monitor::attach(const Socket& socket, int events) {
   if (zmq_socket_monitor(socket.get(), address.c_str(), events) != 0)
     return zmq_failure(zmq_errno(), "zmq_socket_monitor");
   watched_ = socket.get();
-  if (zmq_connect(reader_.get(), address.c_str()) != 0) return zmq_failure(zmq_errno(), "zmq_connect (monitor)");
+  if (zmq_connect(reader_.get(), address.c_str()) != 0)
+    return zmq_failure(zmq_errno(), "zmq_connect (monitor)");
   return {};
 }
 

@@ -1,8 +1,8 @@
 // What libzmq tells of a socket's connections (zmq_socket_monitor(3)).
 //
-// Events come late and name no peer: they are taken as hints to look, but for the connecting side, which has one
-// connection only. Belongs to the socket's thread. Events are few and small; they are never held back, because
-// libzmq's I/O thread would wait for room with everybody's connections standing still.
+// Events come late and name no peer: they are taken as hints to look, but for the connecting side, which has
+// one connection only. Belongs to the socket's thread. Events are few and small; they are never held back,
+// because libzmq's I/O thread would wait for room with everybody's connections standing still.
 #pragma once
 
 #include <cstdint>

@@ -13,8 +13,8 @@
 namespace osync::transport_zmq {
 namespace {
 
-/// libzmq passes messages from thread to thread safely, but the thread sanitizer cannot see how: libzmq is not
-/// instrumented. These two say it in code that is; without the sanitizer they are nothing.
+/// libzmq passes messages from thread to thread safely, but the thread sanitizer cannot see how: libzmq is
+/// not instrumented. These two say it in code that is; without the sanitizer they are nothing.
 #if defined(__SANITIZE_THREAD__)
 std::atomic<std::uint64_t> handovers{0};
 void hand_over() noexcept { handovers.fetch_add(1, std::memory_order_release); }
@@ -38,8 +38,8 @@ int receive_part(void* socket, zmq_msg_t* into) noexcept {
   return rc;
 }
 
-/// Throws away what is left of a message of which a part was read. The rest is there already: libzmq delivers whole
-/// messages only. Returns the number of parts.
+/// Throws away what is left of a message of which a part was read. The rest is there already: libzmq delivers
+/// whole messages only. Returns the number of parts.
 std::size_t discard_rest(void* socket) noexcept {
   std::size_t discarded = 0;
   for (bool more = true; more; ++discarded) {
@@ -57,8 +57,8 @@ void copy_into(zmq_msg_t* message, const void* data, std::size_t size) {
 }
 
 Status beyond(std::string_view what, std::uint64_t found, std::uint64_t allowed, std::string_view unit) {
-  return {Code::limit, "a message with " + std::string(what) + " of " + std::to_string(found) + " " + std::string(unit) +
-                           "; at most " + std::to_string(allowed) + " are allowed"};
+  return {Code::limit, "a message with " + std::string(what) + " of " + std::to_string(found) + " " +
+                           std::string(unit) + "; at most " + std::to_string(allowed) + " are allowed"};
 }
 
 } // namespace
@@ -73,7 +73,8 @@ Part::Part(const Buffer& payload) {
   auto held = std::make_unique<Buffer>(payload);
   // libzmq never writes to what it was given (zmq_msg_init_data(3) only lacks the const).
   void* const data = const_cast<std::byte*>(held->data());
-  if (zmq_msg_init_data(&message_, data, held->size(), release_buffer, held.get()) != 0) throw std::bad_alloc();
+  if (zmq_msg_init_data(&message_, data, held->size(), release_buffer, held.get()) != 0)
+    throw std::bad_alloc();
   (void)held.release(); // now release_buffer's
 }
 
@@ -162,8 +163,10 @@ Status take_message(Parts& parts, std::size_t first, std::size_t count, const Tr
 }
 
 std::int64_t largest_part(const TransportLimits& limits) noexcept {
-  const std::uint64_t largest = std::max({limits.header_bytes, limits.payload_bytes, std::uint64_t{max_control}});
-  return static_cast<std::int64_t>(std::min(largest, std::uint64_t{std::numeric_limits<std::int64_t>::max()}));
+  const std::uint64_t largest =
+      std::max({limits.header_bytes, limits.payload_bytes, std::uint64_t{max_control}});
+  return static_cast<std::int64_t>(
+      std::min(largest, std::uint64_t{std::numeric_limits<std::int64_t>::max()}));
 }
 
 } // namespace osync::transport_zmq

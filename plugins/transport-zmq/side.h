@@ -1,7 +1,7 @@
 // One end of connections, listening or connecting, as the transport's loop drives it.
 //
-// One thread. Nothing here waits: the transport asks what to wait for (descriptors, the next due time) and calls
-// advance() again. Times come in as parameters.
+// One thread. Nothing here waits: the transport asks what to wait for (descriptors, the next due time) and
+// calls advance() again. Times come in as parameters.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ namespace osync::transport_zmq {
 /// How many messages one advance() reads at most, also when it throws all of them away.
 inline constexpr std::size_t max_reads = 256;
 
-/// How long after a connection broke, and nothing more is found, its end is reported: libzmq's I/O thread reports the
-/// break a moment before the last messages are where they can be read.
+/// How long after a connection broke, and nothing more is found, its end is reported: libzmq's I/O thread
+/// reports the break a moment before the last messages are where they can be read.
 inline constexpr milliseconds settle_time{20};
 /// The same where messages go on coming (of other peers, at the listening side).
 inline constexpr milliseconds settle_bound{1000};
@@ -35,8 +35,8 @@ class Side {
   /// Reads what is there and does what is due; stops reading when `events` holds `room` of them.
   virtual void advance(TimePoint now, std::size_t room, std::vector<TransportEvent>& events) = 0;
 
-  /// Whether there is something to read. To be called last before waiting: it makes the descriptors tell of what comes
-  /// after it.
+  /// Whether there is something to read. To be called last before waiting: it makes the descriptors tell of
+  /// what comes after it.
   [[nodiscard]] virtual bool readable() = 0;
 
   /// Whether a send() that would have blocked can be tried again; true once for each.
@@ -52,8 +52,8 @@ class Side {
   /// Transport::disconnect. The `disconnected` event comes with the next advance().
   virtual void disconnect(PeerId peer, TimePoint now) = 0;
 
-  /// Says goodbye to everybody; what arrives after it is thrown away. Done when finished() says so, at the latest
-  /// `linger` after.
+  /// Says goodbye to everybody; what arrives after it is thrown away. Done when finished() says so, at the
+  /// latest `linger` after.
   virtual void finish(TimePoint now) = 0;
   [[nodiscard]] virtual bool finished() const = 0;
 };

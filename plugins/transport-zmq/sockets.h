@@ -8,7 +8,8 @@
 
 namespace osync::transport_zmq {
 
-/// A ROUTER or DEALER for `endpoint`, neither bound nor connected. Errors: limit (too many sockets) and others of libzmq.
+/// A ROUTER or DEALER for `endpoint`, neither bound nor connected. Errors: limit (too many sockets) and
+/// others of libzmq.
 Status make_socket(int type, const Endpoint& endpoint, const Options& options, const TransportLimits& limits,
                    Socket& socket);
 

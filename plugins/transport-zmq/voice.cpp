@@ -6,8 +6,6 @@ void Voice::debug(const std::string& text) const {
   if (logger_.enabled(LogLevel::debug)) logger_.debug(prefix_ + text);
 }
 
-void Voice::info(const std::string& text) const { logger_.info(prefix_ + text); }
-
 void Voice::warning(TimePoint now, const std::string& text) {
   if (now - interval_began_ >= interval) {
     interval_began_ = now;

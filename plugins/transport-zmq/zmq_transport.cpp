@@ -35,8 +35,9 @@ Result<std::unique_ptr<ZmqTransport>> ZmqTransport::make(const PluginContext& co
   bool asked_late = false;
   (void)zmq_context(options->io_threads, asked_late);
   if (asked_late)
-    context.logger->warning(std::string(context.instance) + ": io_threads has no effect: another transport of this "
-                                                            "process was made before with another number");
+    context.logger->warning(std::string(context.instance) +
+                            ": io_threads has no effect: another transport of this "
+                            "process was made before with another number");
   const int wake_file = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_file < 0) return Status::from_errno(errno, "eventfd");
   return std::unique_ptr<ZmqTransport>(
@@ -67,14 +68,17 @@ void ZmqTransport::say_goodbye() {
 }
 
 Status ZmqTransport::prepare(const std::string& endpoint) {
-  if (used_) return {Code::invalid, "this transport listens or connects already; one object has one endpoint", endpoint};
+  if (used_)
+    return {Code::invalid, "this transport listens or connects already; one object has one endpoint",
+            endpoint};
   used_ = true;
   voice_ = std::make_unique<Voice>(logger_, instance_ + ", " + endpoint + ": ");
   looked_ = Clock::now();
   return {};
 }
 
-Status ZmqTransport::listen(const std::string& endpoint, const TransportLimits& limits, std::string& bound) noexcept {
+Status ZmqTransport::listen(const std::string& endpoint, const TransportLimits& limits,
+                            std::string& bound) noexcept {
   return contained([&]() -> Status {
     const Result<Endpoint> parsed = parse_endpoint(endpoint);
     if (!parsed.ok()) return parsed.status();
@@ -112,7 +116,8 @@ Status ZmqTransport::send(PeerId peer, Message& message) noexcept {
 Status ZmqTransport::receive(milliseconds timeout, std::vector<TransportEvent>& events) noexcept {
   const std::size_t had = events.size();
   // Beyond a day nobody waits in one call; the bound keeps the arithmetic of time points from overflowing.
-  const TimePoint deadline = Clock::now() + std::clamp<milliseconds>(timeout, milliseconds(0), std::chrono::hours(24));
+  const TimePoint deadline =
+      Clock::now() + std::clamp<milliseconds>(timeout, milliseconds(0), std::chrono::hours(24));
   Status status = contained([&] { return receive_until(deadline, events); });
   if (!status.ok()) {
     side_.reset();
@@ -135,8 +140,8 @@ Status ZmqTransport::receive_until(TimePoint deadline, std::vector<TransportEven
   }
 }
 
-/// The time; when this thread did not look for long (the engine was busy, the process stopped), nobody else's silence
-/// is counted in that time.
+/// The time; when this thread did not look for long (the engine was busy, the process stopped), nobody else's
+/// silence is counted in that time.
 TimePoint ZmqTransport::look_at_clock() {
   const TimePoint now = Clock::now();
   if (now - looked_ > options_.heartbeat) side_->excuse(now - looked_);
@@ -147,7 +152,8 @@ TimePoint ZmqTransport::look_at_clock() {
 bool ZmqTransport::take_wake() {
   if (!woken_.exchange(false)) return false;
   std::uint64_t count = 0;
-  (void)!read(wake_file_, &count, sizeof count); // EAGAIN: wake() has not written yet; the next wait ends early for it
+  (void)!read(wake_file_, &count,
+              sizeof count); // EAGAIN: wake() has not written yet; the next wait ends early for it
   return true;
 }
 
@@ -169,7 +175,8 @@ void ZmqTransport::wait(TimePoint now, TimePoint until) {
 void ZmqTransport::wake() noexcept {
   if (woken_.exchange(true)) return;
   const std::uint64_t one = 1;
-  (void)!write(wake_file_, &one, sizeof one); // EAGAIN at 2^64 - 2 cannot happen: each write follows a taken flag
+  (void)!write(wake_file_, &one,
+               sizeof one); // EAGAIN at 2^64 - 2 cannot happen: each write follows a taken flag
 }
 
 void ZmqTransport::disconnect(PeerId peer) noexcept {

@@ -1,7 +1,8 @@
 // The plugin's object: the SDK's interface in front of a Listener or a Connector, and the waiting.
 //
-// Threads: as osync::Transport says. An error of receive() (memory ran out in the middle of something) ends the object:
-// what was being received is lost, so nothing after it may be delivered; every later call says closed.
+// Threads: as osync::Transport says. An error of receive() (memory ran out in the middle of something) ends
+// the object: what was being received is lost, so nothing after it may be delivered; every later call says
+// closed.
 #pragma once
 
 #include <atomic>
@@ -26,7 +27,8 @@ class ZmqTransport final : public Transport {
   static Result<std::unique_ptr<ZmqTransport>> make(const PluginContext& context);
   ~ZmqTransport() override;
 
-  Status listen(const std::string& endpoint, const TransportLimits& limits, std::string& bound) noexcept override;
+  Status listen(const std::string& endpoint, const TransportLimits& limits,
+                std::string& bound) noexcept override;
   Status connect(const std::string& endpoint, const TransportLimits& limits) noexcept override;
   Status send(PeerId peer, Message& message) noexcept override;
   Status receive(milliseconds timeout, std::vector<TransportEvent>& events) noexcept override;
@@ -48,13 +50,13 @@ class ZmqTransport final : public Transport {
   const Options options_;
   Logger& logger_;
   const std::string instance_;
-  const int wake_file_;            ///< eventfd(2)
+  const int wake_file_; ///< eventfd(2)
   std::atomic<bool> woken_{false};
 
   std::unique_ptr<Voice> voice_;
-  std::unique_ptr<Side> side_;     ///< none before listen() or connect(), and after an error of receive()
+  std::unique_ptr<Side> side_; ///< none before listen() or connect(), and after an error of receive()
   bool used_ = false;
-  TimePoint looked_{};             ///< when this thread last looked for messages
+  TimePoint looked_{}; ///< when this thread last looked for messages
   std::vector<pollfd> descriptors_;
 };
 

@@ -31,7 +31,8 @@ std::string acl_of(const std::string& path, const char* name = "system.posix_acl
 
 /// Runs setfacl; false where it is not installed or the file system keeps no ACLs.
 bool set_acl(const std::string& acl, const std::string& path) {
-  return std::system(("setfacl -m '" + acl + "' '" + path + "' 2>/dev/null").c_str()) == 0; // NOLINT: paths of our own
+  return std::system(("setfacl -m '" + acl + "' '" + path + "' 2>/dev/null").c_str()) ==
+         0; // NOLINT: paths of our own
 }
 
 struct Umask {
@@ -93,8 +94,11 @@ TEST_CASE("sink-fs: owners and set-id bits of others") {
   CHECK(stat_of(sink.root() + "/first").st_uid == 4321);
   CHECK(mode_of(sink.root() + "/first") == 06755);
   // Replacing and publishing too.
-  REQUIRE(sink.failures(GroupBuilder().put("first", "yy", setuid).stage(1, 0, "x").publish(
-              "second", 1, 1, digest_of_pieces({{0, "x"}}), owned(file_attributes(04711), 7, 8))) == "");
+  REQUIRE(sink.failures(GroupBuilder()
+                            .put("first", "yy", setuid)
+                            .stage(1, 0, "x")
+                            .publish("second", 1, 1, digest_of_pieces({{0, "x"}}),
+                                     owned(file_attributes(04711), 7, 8))) == "");
   CHECK(stat_of(sink.root() + "/first").st_uid == 1234);
   CHECK(mode_of(sink.root() + "/first") == 06755);
   CHECK(stat_of(sink.root() + "/second").st_uid == 7);
@@ -104,7 +108,8 @@ TEST_CASE("sink-fs: owners and set-id bits of others") {
 TEST_CASE("sink-fs: a set-gid directory does not give its group to what is made in it") {
   OSYNC_NEEDS_ROOT();
   ClaimedSink sink(kit);
-  REQUIRE(sink.failures(GroupBuilder().make_directory("d", owned(directory_attributes(02777), 0, 777))) == "");
+  REQUIRE(sink.failures(GroupBuilder().make_directory("d", owned(directory_attributes(02777), 0, 777))) ==
+          "");
   GroupBuilder group("d");
   for (int i = 0; i < 3; ++i) {
     group.put("root" + std::to_string(i), "x").make_directory("sub" + std::to_string(i));
@@ -146,7 +151,8 @@ TEST_CASE("sink-fs: default ACLs are not inherited by what is made, and real one
   CHECK(mode_of(d + "/p0") == 0660);
   CHECK(mode_of(d + "/staged") == 0640);
 
-  // The ACL of the source travels as an xattr: kept on new, replaced and existing files, and taken away again.
+  // The ACL of the source travels as an xattr: kept on new, replaced and existing files, and taken away
+  // again.
   Attributes with = file_attributes(mode_of(model));
   with.xattrs = {{"system.posix_acl_access", acl_of(model)}};
   REQUIRE(sink.failures(GroupBuilder("d").put("new", "x", with).put("f0", "x", with)) == "");
@@ -188,7 +194,8 @@ TEST_CASE("sink-fs: capabilities of files are kept") {
   OSYNC_NEEDS_ROOT();
   ClaimedSink sink(kit);
   // cap_net_raw=ep, version 2 (linux/capability.h)
-  const std::string value("\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
+  const std::string value("\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+                          20);
   Attributes attributes = owned(file_attributes(0755), 12, 34);
   attributes.xattrs = {{"security.capability", value}};
   REQUIRE(sink.failures(GroupBuilder().put("a", "x", attributes).put("b", "x", attributes)) == "");
@@ -233,9 +240,11 @@ TEST_CASE("sink-fs: an unprivileged process keeps what it can and says what it c
     trusted.xattrs = {{"trusted.x", "y"}, {"user.x", "y"}};
     GroupBuilder group;
     for (const char* n : {"1", "2", "3"})
-      group.put(std::string("f") + n, "x", owned(file_attributes(06755), 0, 0)).make_special(std::string("c") + n, device);
+      group.put(std::string("f") + n, "x", owned(file_attributes(06755), 0, 0))
+          .make_special(std::string("c") + n, device);
     group.put("t", "x", trusted).put("c", "was a file").make_special("c", device);
-    group.make_directory("closed", directory_attributes(0)).make_directory("readonly", directory_attributes(0555));
+    group.make_directory("closed", directory_attributes(0))
+        .make_directory("readonly", directory_attributes(0555));
     std::string failures = sink.failures(group);
     if (!failures.empty()) return failures;
     if (mode_of(root + "/f1") != 0755) return "set-id bits for the wrong owner";
@@ -244,7 +253,8 @@ TEST_CASE("sink-fs: an unprivileged process keeps what it can and says what it c
       return "not said once: " + std::to_string(sink.log().count("owner or group")) +
              std::to_string(sink.log().count("device node")) +
              std::to_string(sink.log().count("privileged extended attribute"));
-    if (sink.names() != std::vector<std::string>{"closed", "f1", "f2", "f3", "readonly", "t"}) return "wrong names";
+    if (sink.names() != std::vector<std::string>{"closed", "f1", "f2", "f3", "readonly", "t"})
+      return "wrong names";
     // Below directories that forbid everything, at any depth, and their modes come back.
     for (const GroupBuilder& below :
          {GroupBuilder("closed").put("a", "x").make_directory("inner", directory_attributes(0)),
@@ -253,9 +263,12 @@ TEST_CASE("sink-fs: an unprivileged process keeps what it can and says what it c
       failures += sink.failures(below);
     if (!failures.empty()) return failures;
     if (!sink.holds("closed/inner", "a", "xx")) return "cannot look below a closed directory";
-    if (sink.names("closed") != std::vector<std::string>{"a", "inner"}) return "cannot list a closed directory";
-    if (mode_of(root + "/closed") != 0 || mode_of(root + "/readonly") != 0511) return "modes were not put back";
-    if (sink.inspect("closed", "inner").attributes.mode != 0) return "the mode of the inner one was not put back";
+    if (sink.names("closed") != std::vector<std::string>{"a", "inner"})
+      return "cannot list a closed directory";
+    if (mode_of(root + "/closed") != 0 || mode_of(root + "/readonly") != 0511)
+      return "modes were not put back";
+    if (sink.inspect("closed", "inner").attributes.mode != 0)
+      return "the mode of the inner one was not put back";
     // Directories that forbid everything are displaced and removed like others.
     for (const GroupBuilder& next :
          {GroupBuilder("closed").put("inner", "now a file"),

@@ -38,8 +38,8 @@ inline std::size_t entries_in(const std::string& directory) {
 /// Descriptors that this process has open.
 inline std::size_t open_descriptors() { return entries_in("/proc/self/fd"); }
 
-/// Runs `body` in a child process as user and group `nobody`, alone. What it returns, or throws, is the result ("" is
-/// well); nothing in `body` may use Catch2's macros.
+/// Runs `body` in a child process as user and group `nobody`, alone. What it returns, or throws, is the
+/// result ("" is well); nothing in `body` may use Catch2's macros.
 inline std::string as_nobody(const std::function<std::string()>& body) {
   int ends[2];
   if (pipe(ends) != 0) return "pipe failed";

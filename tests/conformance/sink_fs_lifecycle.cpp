@@ -1,4 +1,5 @@
-// sink-fs over time: opening, the lock, what crashes leave behind, full disks, several file systems in one replica.
+// sink-fs over time: opening, the lock, what crashes leave behind, full disks, several file systems in one
+// replica.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -21,7 +22,8 @@ namespace {
 const SinkKit& kit = sink_fs_kit;
 
 struct Opened {
-  explicit Opened(const std::string& root) : sink("sink-fs", sink_fs_options(root)), status(sink->open(state, capabilities)) {}
+  explicit Opened(const std::string& root)
+      : sink("sink-fs", sink_fs_options(root)), status(sink->open(state, capabilities)) {}
   LoadedPlugin<Sink> sink;
   ReplicaState state;
   SinkCapabilities capabilities;
@@ -39,6 +41,27 @@ void crash_after(const std::string& root, const std::vector<GroupBuilder>& group
     REQUIRE(result.failures.empty());
   }
 }
+
+/// Runs a shell command on paths of the test's own; false when it fails.
+bool run(const std::string& command) {
+  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
+} // NOLINT
+
+/// An ext4 made with one more feature, mounted below `directory`; not mounted where tools or kernel do not
+/// know it.
+struct MadeExt4 {
+  MadeExt4(const TemporaryDirectory& directory, const std::string& feature) : path(directory / "mounted") {
+    const std::string image = directory / "image";
+    fs::create_directory(path);
+    if (!run("truncate -s 64M '" + image + "' && mkfs.ext4 -q -O " + feature + " '" + image + "'")) return;
+    try {
+      mount = std::make_unique<Mount>(Mount::image(image, "ext4", path));
+    } catch (const std::runtime_error&) { // mount stays empty, and the test says that it is skipped
+    }
+  }
+  std::string path;
+  std::unique_ptr<Mount> mount;
+};
 
 } // namespace
 
@@ -105,8 +128,9 @@ TEST_CASE("sink-fs: an identity that cannot be read is refused with what to do")
   crash_after(root, {});
   const std::string identity = root + "/.osync/identity";
   const std::string good = read_file(identity);
-  for (const std::string& bad : {std::string(), std::string("osync-replica 1\n"), good.substr(0, good.size() - 5),
-                                 good + "more\n", std::string(10'000, 'x'), "x" + good}) {
+  for (const std::string& bad :
+       {std::string(), std::string("osync-replica 1\n"), good.substr(0, good.size() - 5), good + "more\n",
+        std::string(10'000, 'x'), "x" + good}) {
     write_file(identity, bad);
     const Opened opened(root);
     CHECK(opened.status.code() == Code::corrupt);
@@ -196,8 +220,8 @@ TEST_CASE("sink-fs: a full disk fails one file at a time, keeps the old ones, an
   CHECK(sink.holds("", "old", "old content"));
   CHECK(sink.failure(GroupBuilder().stage(1, 0, large)) == Code::no_space);
   CHECK(sink.failure(GroupBuilder().stage(1, 1'500'000, "more")) == Code::no_space); // void for good
-  CHECK(sink.failure(GroupBuilder().publish("old", 1, 1'500'004,
-                                            digest_of_pieces({{0, large}, {1'500'000, "more"}}))) == Code::no_space);
+  CHECK(sink.failure(GroupBuilder().publish(
+            "old", 1, 1'500'004, digest_of_pieces({{0, large}, {1'500'000, "more"}}))) == Code::no_space);
   CHECK(sink.holds("", "old", "old content"));
   CHECK(entries_in(root + "/.osync/stage") == 0);
   REQUIRE(sink.failures(GroupBuilder().put("small", "x")) == "");
@@ -214,18 +238,26 @@ TEST_CASE("sink-fs: a subvolume in the replica is written to, staged beside the 
   const FileSystem file_system("btrfs");
   const std::string root = file_system / "replica";
   fs::create_directory(root);
-  REQUIRE(std::system(("btrfs subvolume create '" + root + "/sub' >/dev/null").c_str()) == 0);
+  REQUIRE(run("btrfs subvolume create '" + root + "/sub'"));
   ClaimedSink sink(kit, sink_fs_options(root), root);
   const std::string data(200'000, 'x');
   const std::vector<Piece> pieces = {{0, "begin"}, {50'000'000, data}};
   REQUIRE(sink.failures(GroupBuilder().put("file", "x")) == "");
   for (int round = 0; round < 2; ++round) {
-    REQUIRE(sink.failures(GroupBuilder("sub").put("a", "x").put("a", "again").make_directory("d").make_symlink("s", "x")) == "");
+    REQUIRE(
+        sink.failures(
+            GroupBuilder("sub").put("a", "x").put("a", "again").make_directory("d").make_symlink("s", "x")) ==
+        "");
     REQUIRE(sink.failures(GroupBuilder("sub/d").put("below", "x")) == "");
-    REQUIRE(sink.failures(GroupBuilder("sub").put("d", "a file now").make_directory("s").make_link("l", "sub/a")) == "");
-    REQUIRE(sink.failures(GroupBuilder("sub").stage(1, pieces[0].offset, pieces[0].data).stage(1, pieces[1].offset, pieces[1].data)
+    REQUIRE(sink.failures(
+                GroupBuilder("sub").put("d", "a file now").make_directory("s").make_link("l", "sub/a")) ==
+            "");
+    REQUIRE(sink.failures(GroupBuilder("sub")
+                              .stage(1, pieces[0].offset, pieces[0].data)
+                              .stage(1, pieces[1].offset, pieces[1].data)
                               .publish("large", 1, 60'000'000, digest_of_pieces(pieces))) == "");
-    CHECK(sink.failure(GroupBuilder("sub").make_link("m", "file")) == Code::stale); // no links between subvolumes
+    CHECK(sink.failure(GroupBuilder("sub").make_link("m", "file")) ==
+          Code::stale); // no links between subvolumes
     CHECK(sink.holds("sub", "a", "again"));
     CHECK(sink.holds("sub", "d", "a file now"));
     CHECK(sink.names("sub") == std::vector<std::string>{"a", "d", "l", "large", "s"});
@@ -245,25 +277,47 @@ TEST_CASE("sink-fs: a subvolume in the replica is written to, staged beside the 
   CHECK_FALSE(fs::exists(left));
 }
 
+TEST_CASE("sink-fs: a directory of another quota project is staged beside the target too") {
+  const auto missing = file_system_missing("ext4");
+  OSYNC_SKIP_IF(missing.has_value(), *missing);
+  const TemporaryDirectory directory;
+  const MadeExt4 file_system(directory, "project");
+  OSYNC_SKIP_IF(!file_system.mount, "no ext4 with projects here");
+  const std::string root = file_system.path + "/replica";
+  fs::create_directories(root + "/sub");
+  // On the same file system, and yet a rename into it gives EXDEV.
+  REQUIRE(run("chattr +P -p 5 '" + root + "/sub'"));
+  ClaimedSink sink(kit, sink_fs_options(root), root);
+  REQUIRE(
+      sink.failures(
+          GroupBuilder("sub").put("a", "x").put("a", "again").make_directory("d").make_symlink("s", "x")) ==
+      "");
+  REQUIRE(sink.failures(GroupBuilder("sub/d").put("below", "x").put("below", "y")) == "");
+  const std::vector<Piece> pieces = {{0, "begin"}, {5'000'000, "end"}};
+  REQUIRE(sink.failures(GroupBuilder("sub")
+                            .stage(1, pieces[0].offset, pieces[0].data)
+                            .stage(1, pieces[1].offset, pieces[1].data)
+                            .publish("large", 1, 6'000'000, digest_of_pieces(pieces))) == "");
+  REQUIRE(sink.failures(
+              GroupBuilder("sub").put("d", "a file now").make_directory("s").make_link("l", "sub/a")) == "");
+  CHECK(sink.holds("sub", "a", "again"));
+  CHECK(sink.holds("sub", "d", "a file now"));
+  CHECK(sink.inspect("sub", "large").attributes.size == 6'000'000);
+  CHECK(sink.names("sub") == std::vector<std::string>{"a", "d", "l", "large", "s"});
+  CHECK(entries_in(root + "/sub") == 5);
+  CHECK(entries_in(root + "/.osync/stage") == 0);
+  REQUIRE(sink.failures(GroupBuilder("sub").remove("s").remove("d").remove("large")) == "");
+}
+
 TEST_CASE("sink-fs: two spellings of one name on a file system that folds case are a failure, not a loss") {
   const auto missing = file_system_missing("ext4");
   OSYNC_SKIP_IF(missing.has_value(), *missing);
   const TemporaryDirectory directory;
-  const std::string image = directory / "image";
-  const std::string target = directory / "mounted";
-  fs::create_directory(target);
-  const bool made = std::system(("truncate -s 64M '" + image + "' && mkfs.ext4 -q -O casefold '" + image + "' 2>/dev/null").c_str()) == 0;
-  OSYNC_SKIP_IF(!made, "mkfs.ext4 cannot make a file system that folds case");
-  std::unique_ptr<Mount> mount;
-  try {
-    mount = std::make_unique<Mount>(Mount::image(image, "ext4", target));
-  } catch (const std::runtime_error&) {
-    WARN("skipped: the kernel cannot mount a file system that folds case");
-    return;
-  }
-  const std::string root = target + "/replica";
+  const MadeExt4 file_system(directory, "casefold");
+  OSYNC_SKIP_IF(!file_system.mount, "the kernel cannot mount a file system that folds case");
+  const std::string root = file_system.path + "/replica";
   fs::create_directory(root);
-  REQUIRE(std::system(("chattr +F '" + root + "'").c_str()) == 0);
+  REQUIRE(run("chattr +F '" + root + "'"));
   ClaimedSink sink(kit, sink_fs_options(root), root);
   CHECK_FALSE(sink.capabilities().case_sensitive);
   REQUIRE(sink.failures(GroupBuilder().put("Name", "one")) == "");

@@ -65,7 +65,8 @@ TEST_CASE("sink-fs: a symlink in the place of a directory is never entered") {
   place.check_outside();
 }
 
-TEST_CASE("sink-fs: symlinks, devices and foreign links with the name of an entry are replaced, not written to") {
+TEST_CASE(
+    "sink-fs: symlinks, devices and foreign links with the name of an entry are replaced, not written to") {
   const Beside place;
   ClaimedSink sink(kit, sink_fs_options(place.root), place.root);
   const std::string name = place.root + "/name";
@@ -83,7 +84,9 @@ TEST_CASE("sink-fs: symlinks, devices and foreign links with the name of an entr
     CHECK(read_file(name) == "mine");
     place.check_outside();
     plant(how);
-    REQUIRE(sink.failures(GroupBuilder().stage(1, 0, "mine").publish("name", 1, 4, digest_of_pieces({{0, "mine"}}))) == "");
+    REQUIRE(sink.failures(
+                GroupBuilder().stage(1, 0, "mine").publish("name", 1, 4, digest_of_pieces({{0, "mine"}}))) ==
+            "");
     CHECK(read_file(name) == "mine");
     place.check_outside();
     plant(how);
@@ -116,8 +119,10 @@ TEST_CASE("sink-fs: .osync can neither be named nor be something else than a dir
   }
   for (int how = 0; how < 2; ++how) {
     fs::remove_all(place.root + "/.osync");
-    if (how == 0) fs::create_symlink(place.outside, place.root + "/.osync");
-    else write_file(place.root + "/.osync", "a file");
+    if (how == 0)
+      fs::create_symlink(place.outside, place.root + "/.osync");
+    else
+      write_file(place.root + "/.osync", "a file");
     LoadedPlugin<Sink> sink("sink-fs", sink_fs_options(place.root));
     ReplicaState state;
     SinkCapabilities capabilities;
@@ -144,10 +149,12 @@ TEST_CASE("sink-fs: nothing is written or deleted at or below a mount point") {
     OSYNC_SKIP_IF(missing.has_value(), *missing);
     ClaimedSink sink(kit);
     REQUIRE(sink.failures(GroupBuilder().make_directory("parent")) == "");
-    REQUIRE(sink.failures(GroupBuilder("parent").make_directory("mounted").make_directory("other").put("f", "x")) == "");
+    REQUIRE(sink.failures(GroupBuilder("parent").make_directory("mounted").make_directory("other").put(
+                "f", "x")) == "");
     const std::string target = sink.root() + "/parent/mounted";
     const TemporaryDirectory source(fs::path(sink.root()).parent_path());
-    const Mount mount = std::string(type) == "tmpfs" ? Mount::tmpfs(target, 1 << 20) : Mount::bind(source.path(), target);
+    const Mount mount =
+        std::string(type) == "tmpfs" ? Mount::tmpfs(target, 1 << 20) : Mount::bind(source.path(), target);
     write_file(target + "/precious", "precious");
     fs::create_directory(target + "/below");
 
@@ -157,7 +164,8 @@ TEST_CASE("sink-fs: nothing is written or deleted at or below a mount point") {
     CHECK(sink.failure(GroupBuilder("parent").remove("mounted")) == Code::conflict);
     CHECK(sink.failure(GroupBuilder("parent").put("mounted", "x")) == Code::conflict);
     CHECK(sink.failure(GroupBuilder("parent").make_directory("mounted")) == Code::conflict);
-    CHECK(sink.failure(GroupBuilder("parent").set_attributes("mounted", directory_attributes(0700))) == Code::conflict);
+    CHECK(sink.failure(GroupBuilder("parent").set_attributes("mounted", directory_attributes(0700))) ==
+          Code::conflict);
     CHECK(sink.failure(GroupBuilder().remove("parent")) == Code::conflict);
     CHECK(sink.failure(GroupBuilder().put("parent", "x")) == Code::conflict);
     CHECK(sink.failure(GroupBuilder().make_symlink("parent", "x")) == Code::conflict);
@@ -193,9 +201,14 @@ TEST_CASE("sink-fs: keep_replaced moves aside what another type replaces") {
   const std::string root = directory / "replica";
   ClaimedSink sink(kit, sink_fs_options(root, true), root);
   const std::string kept = root + "/.osync/kept";
-  REQUIRE(sink.failures(GroupBuilder().put("a", "content").make_directory("b").put("same", "old").make_symlink("c", "x")) == "");
+  REQUIRE(
+      sink.failures(
+          GroupBuilder().put("a", "content").make_directory("b").put("same", "old").make_symlink("c", "x")) ==
+      "");
   REQUIRE(sink.failures(GroupBuilder("b").put("below", "precious")) == "");
-  REQUIRE(sink.failures(GroupBuilder().make_directory("a").put("b", "file now").put("same", "new").put("c", "x")) == "");
+  REQUIRE(sink.failures(
+              GroupBuilder().make_directory("a").put("b", "file now").put("same", "new").put("c", "x")) ==
+          "");
   CHECK(entries_in(kept) == 3);
   bool found_content = false;
   bool found_below = false;
@@ -217,8 +230,10 @@ TEST_CASE("sink-fs: descriptors do not leak") {
   const std::size_t before = open_descriptors();
   for (int i = 0; i < 20; ++i) {
     GroupBuilder group("d");
-    group.put("f", "x").put("f", "y").make_directory("e").put("e", "x").make_symlink("s", "x").make_link("l", "f");
-    group.make_special("p", some_attributes(FileType::fifo, 0600)).set_attributes("absent", file_attributes());
+    group.put("f", "x").put("f", "y").make_directory("e").put("e", "x").make_symlink("s", "x").make_link("l",
+                                                                                                         "f");
+    group.make_special("p", some_attributes(FileType::fifo, 0600))
+        .set_attributes("absent", file_attributes());
     group.stage(1, 0, "x").publish("q", 1, 1, digest_of_pieces({{0, "x"}})).stage(2, 0, "x").discard(2);
     group.publish("q", 3, 0, digest_of_pieces({{0, "x"}})).remove("e").remove("absent").put("..", "x");
     CHECK(sink.apply(group).failures.size() == 3);

@@ -1,4 +1,5 @@
-// sink-fs: after an unclean end of the machine it says since when files may hold other bytes than they should.
+// sink-fs: after an unclean end of the machine it says since when files may hold other bytes than they
+// should.
 #include <catch2/catch.hpp>
 #include <ctime>
 #include <xxhash.h>
@@ -13,8 +14,8 @@ using namespace osync::test;
 
 namespace {
 
-/// Opens the replica, tells since when entries are suspect, and claims it; the session ends like a killed process, or by
-/// close().
+/// Opens the replica, tells since when entries are suspect, and claims it; the session ends like a killed
+/// process, or by close().
 std::optional<Timestamp> session(const std::string& root, bool clean, bool clear = false) {
   LoadedPlugin<Sink> sink("sink-fs", sink_fs_options(root));
   ReplicaState state;
@@ -36,7 +37,8 @@ void pretend_reboot(const std::string& root) {
   text[boot] = text[boot] == '0' ? '1' : '0';
   const std::size_t check = text.find("check ");
   std::array<char, 24> sum{};
-  std::snprintf(sum.data(), sum.size(), "%016llx", static_cast<unsigned long long>(XXH3_64bits(text.data(), check)));
+  std::snprintf(sum.data(), sum.size(), "%016llx",
+                static_cast<unsigned long long>(XXH3_64bits(text.data(), check)));
   text.replace(check + 6, 16, sum.data());
   write_file(file, text);
 }

@@ -31,10 +31,14 @@ Attributes special(FileType type) {
 GroupBuilder make(FileType type, const std::string& name) {
   GroupBuilder group;
   switch (type) {
-  case FileType::regular: return group.put(name, "a file");
-  case FileType::directory: return group.make_directory(name);
-  case FileType::symlink: return group.make_symlink(name, "nowhere");
-  default: return group.make_special(name, special(type));
+  case FileType::regular:
+    return group.put(name, "a file");
+  case FileType::directory:
+    return group.make_directory(name);
+  case FileType::symlink:
+    return group.make_symlink(name, "nowhere");
+  default:
+    return group.make_special(name, special(type));
   }
 }
 
@@ -120,7 +124,8 @@ void sink_applies_every_kind(const SinkKit& kit) {
   if (sink.capabilities().hard_links) {
     REQUIRE(sink.failures(GroupBuilder("directory").make_link("other name", "file")) == "");
     CHECK(sink.inspect("", "file").attributes.links == 2);
-    CHECK(sink.inspect("", "file").attributes.inode == sink.inspect("directory", "other name").attributes.inode);
+    CHECK(sink.inspect("", "file").attributes.inode ==
+          sink.inspect("directory", "other name").attributes.inode);
   }
   Attributes changed = file_attributes(0600);
   changed.size = 7;
@@ -150,8 +155,14 @@ void sink_replaces_every_type_by_every_type(const SinkKit& kit) {
 void sink_may_be_told_twice(const SinkKit& kit) {
   ClaimedSink sink(kit);
   GroupBuilder group;
-  group.put("file", "content").make_directory("directory").make_symlink("symlink", "x").make_link("link", "file");
-  group.make_special("fifo", special(FileType::fifo)).put("gone", "x").remove("gone").directory(directory_attributes());
+  group.put("file", "content")
+      .make_directory("directory")
+      .make_symlink("symlink", "x")
+      .make_link("link", "file");
+  group.make_special("fifo", special(FileType::fifo))
+      .put("gone", "x")
+      .remove("gone")
+      .directory(directory_attributes());
   for (int i = 0; i < 3; ++i) {
     INFO("time " << i);
     REQUIRE(sink.failures(group) == "");
@@ -211,7 +222,8 @@ void sink_stages_large_files(const SinkKit& kit) {
     CHECK(sink.names() == Names{"d", "file"});
   }
   const std::uint64_t size = gigabyte + 4096;
-  REQUIRE(sink.failures(GroupBuilder().publish("file", 9, size, digest_of_pieces(pieces), file_attributes(0604))) == "");
+  REQUIRE(sink.failures(GroupBuilder().publish("file", 9, size, digest_of_pieces(pieces),
+                                               file_attributes(0604))) == "");
   const InspectedEntry entry = sink.inspect("", "file", false);
   check_attributes(entry, file_attributes(0604));
   CHECK(entry.attributes.size == size);
@@ -270,12 +282,14 @@ void sink_refuses_bad_names(const SinkKit& kit) {
   ClaimedSink sink(kit);
   REQUIRE(sink.failures(GroupBuilder().make_directory("d").put("file", "x")) == "");
   using namespace std::string_literals;
-  const std::vector<std::string> bad_names = {"", ".", "..", "a/b", "/", "../x", "a\0b"s, std::string(256, 'x')};
+  const std::vector<std::string> bad_names = {"",  ".",    "..",    "a/b",
+                                              "/", "../x", "a\0b"s, std::string(256, 'x')};
   for (const std::string& name : bad_names) {
     INFO("name " << name);
     for (const GroupBuilder& group :
-         {GroupBuilder("d").put(name, "x"), GroupBuilder("d").make_directory(name), GroupBuilder("d").remove(name),
-          GroupBuilder("d").make_symlink(name, "x"), GroupBuilder("d").make_link(name, "file"),
+         {GroupBuilder("d").put(name, "x"), GroupBuilder("d").make_directory(name),
+          GroupBuilder("d").remove(name), GroupBuilder("d").make_symlink(name, "x"),
+          GroupBuilder("d").make_link(name, "file"),
           GroupBuilder("d").set_attributes(name, file_attributes())})
       CHECK(sink.failure(group) == Code::invalid);
   }
@@ -300,8 +314,9 @@ void sink_refuses_bad_names(const SinkKit& kit) {
 
 void sink_keeps_odd_names(const SinkKit& kit) {
   ClaimedSink sink(kit);
-  std::vector<std::string> names = {"-rf", " ", "new\nline", "*", "\\", "...", ".hidden", "\xff\xfe", "\xc3\x28",
-                                    std::string(255, 'n'), "e\xcc\x81", "\xc3\xa9"};
+  std::vector<std::string> names = {"-rf",       " ",       "new\nline", "*",        "\\",
+                                    "...",       ".hidden", "\xff\xfe",  "\xc3\x28", std::string(255, 'n'),
+                                    "e\xcc\x81", "\xc3\xa9"};
   for (int c = 1; c < 256; ++c)
     if (c != '/') names.push_back(std::string("c") + static_cast<char>(c));
   GroupBuilder group;
@@ -368,7 +383,8 @@ void sink_keeps_directory_times(const SinkKit& kit) {
   // Groups that do not speak of the directory leave its time as it was, also when they fail.
   REQUIRE(sink.failures(GroupBuilder("d").put("b", "x").remove("a").make_directory("e")) == "");
   CHECK(mtime() == wanted.mtime);
-  CHECK(sink.failure(GroupBuilder("d").put("c", "x").set_attributes("absent", file_attributes())) == Code::not_found);
+  CHECK(sink.failure(GroupBuilder("d").put("c", "x").set_attributes("absent", file_attributes())) ==
+        Code::not_found);
   CHECK(mtime() == wanted.mtime);
   wanted.mtime = {1'500'000'001, 2};
   CHECK(sink.failure(GroupBuilder("d").set_attributes("absent", file_attributes()).directory(wanted)) ==
@@ -384,7 +400,8 @@ void sink_keeps_directory_times(const SinkKit& kit) {
 void sink_lists_and_counts(const SinkKit& kit) {
   ClaimedSink sink(kit);
   CHECK(sink.names().empty());
-  REQUIRE(sink.failures(GroupBuilder().make_directory("d").put("file", "x").make_symlink("symlink", "d")) == "");
+  REQUIRE(sink.failures(GroupBuilder().make_directory("d").put("file", "x").make_symlink("symlink", "d")) ==
+          "");
   REQUIRE(sink.failures(GroupBuilder("d").make_directory("e").put("a", "x")) == "");
   REQUIRE(sink.failures(GroupBuilder("d/e").put("b", "x").make_symlink("up", "../..")) == "");
   CHECK(sink.names() == Names{"d", "file", "symlink"});
@@ -456,9 +473,11 @@ void sink_shows_old_or_new(const SinkKit& kit) {
   std::thread writer([&] {
     for (std::size_t i = 1; i <= 400; ++i) {
       const std::string& content = versions[i % 2];
-      failures += sink.failures(i % 3 == 0 ? GroupBuilder().stage(i, 0, content).publish(
-                                                 "file", i, content.size(), digest_of_pieces({{0, content}}))
-                                           : GroupBuilder().put("file", content));
+      failures +=
+          sink.failures(i % 3 == 0 ? GroupBuilder()
+                                         .stage(i, 0, content)
+                                         .publish("file", i, content.size(), digest_of_pieces({{0, content}}))
+                                   : GroupBuilder().put("file", content));
     }
     done = true;
   });
@@ -467,7 +486,8 @@ void sink_shows_old_or_new(const SinkKit& kit) {
   unsigned wrong = 0;
   while (!done) {
     const InspectedEntry entry = sink.inspect("", "file");
-    if (entry.status.code() == Code::stale) continue; // replaced between looking and reading: the sink says so
+    if (entry.status.code() == Code::stale)
+      continue; // replaced between looking and reading: the sink says so
     ++looks;
     if (!entry.status.ok() || (entry.digest != digests[0] && entry.digest != digests[1])) ++wrong;
   }
@@ -493,10 +513,13 @@ void sink_applies_in_parallel(const SinkKit& kit) {
       for (int i = 0; i < 100; ++i) {
         const std::string name = "f" + std::to_string(i);
         const auto id = static_cast<std::uint64_t>(t * 1000 + i);
-        if (sink.failures(GroupBuilder(own).put(name, name).make_directory("e" + name).put(name, "again")) != "") ++failed;
+        if (sink.failures(GroupBuilder(own).put(name, name).make_directory("e" + name).put(name, "again")) !=
+            "")
+          ++failed;
         if (sink.failures(GroupBuilder("shared").put(own + name, name)) != "") ++failed;
-        if (sink.failures(GroupBuilder(own).stage(id, 0, "x").publish("s" + name, id, 1,
-                                                                     digest_of_pieces({{0, "x"}}))) != "")
+        if (sink.failures(GroupBuilder(own)
+                              .stage(id, 0, "x")
+                              .publish("s" + name, id, 1, digest_of_pieces({{0, "x"}}))) != "")
           ++failed;
         if (i % 10 == 9 && sink.failures(GroupBuilder(own).remove("e" + name)) != "") ++failed;
         if (!sink.holds(own, name, "again")) ++failed;

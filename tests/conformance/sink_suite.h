@@ -1,11 +1,12 @@
 // What every sink must do, as checks that any sink plugin can be run through:
 //
-//   const osync::test::SinkKit kit{"sink-mine", [](const std::string& root) { return OptionValues{{"root", root}}; }};
-//   TEST_CASE("sink-mine: applies every kind") { osync::test::sink_applies_every_kind(kit); }
+//   const osync::test::SinkKit kit{"sink-mine", [](const std::string& root) { return OptionValues{{"root",
+//   root}}; }}; TEST_CASE("sink-mine: applies every kind") { osync::test::sink_applies_every_kind(kit); }
 //   ... one test case for each function below
 //
-// Everything is checked through the Sink interface alone. Each function makes its own replica, below a new directory in
-// memory whose path `options` is given. Failures are reported through Catch2 in the calling thread.
+// Everything is checked through the Sink interface alone. Each function makes its own replica, below a new
+// directory in memory whose path `options` is given. Failures are reported through Catch2 in the calling
+// thread.
 #pragma once
 
 #include <functional>
@@ -23,13 +24,18 @@ namespace osync::test {
 /// How the sink under test is made.
 struct SinkKit {
   std::string plugin;
-  std::function<OptionValues(const std::string& root)> options; ///< `root`: a path at which nothing stands yet
+  std::function<OptionValues(const std::string& root)>
+      options; ///< `root`: a path at which nothing stands yet
 };
 
 /// Attributes of this process's user: `mode`, a fixed mtime with nanoseconds, and an empty list of xattrs.
 Attributes some_attributes(FileType type, std::uint32_t mode);
-inline Attributes file_attributes(std::uint32_t mode = 0644) { return some_attributes(FileType::regular, mode); }
-inline Attributes directory_attributes(std::uint32_t mode = 0755) { return some_attributes(FileType::directory, mode); }
+inline Attributes file_attributes(std::uint32_t mode = 0644) {
+  return some_attributes(FileType::regular, mode);
+}
+inline Attributes directory_attributes(std::uint32_t mode = 0755) {
+  return some_attributes(FileType::directory, mode);
+}
 
 /// XXH3-128 of `content` in one piece.
 Digest digest_of_content(std::string_view content);

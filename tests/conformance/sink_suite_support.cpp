@@ -42,7 +42,8 @@ ReplicaIdentity test_identity(std::uint64_t epoch) {
   return identity;
 }
 
-// ---- GroupBuilder -----------------------------------------------------------------------------------------------
+// ---- GroupBuilder
+// -----------------------------------------------------------------------------------------------
 
 Operation& GroupBuilder::add(OperationKind kind, std::string name) {
   Operation operation;
@@ -130,7 +131,8 @@ OperationGroup GroupBuilder::build() const {
   return group;
 }
 
-// ---- ClaimedSink ------------------------------------------------------------------------------------------------
+// ---- ClaimedSink
+// ------------------------------------------------------------------------------------------------
 
 ClaimedSink::ClaimedSink(const SinkKit& kit)
     : directory_(std::make_unique<TemporaryDirectory>()), root_(*directory_ / "replica"),
@@ -202,8 +204,8 @@ std::vector<std::string> ClaimedSink::names(const std::string& directory) {
 
 bool ClaimedSink::holds(const std::string& directory, const std::string& name, std::string_view content) {
   const InspectedEntry entry = inspect(directory, name);
-  return entry.status.ok() && entry.attributes.type == FileType::regular && entry.attributes.size == content.size() &&
-         entry.digest == digest_of_content(content);
+  return entry.status.ok() && entry.attributes.type == FileType::regular &&
+         entry.attributes.size == content.size() && entry.digest == digest_of_content(content);
 }
 
 } // namespace osync::test

@@ -84,7 +84,7 @@ std::string random_bytes(std::mt19937_64& state, std::size_t size) {
 std::size_t random_size(std::mt19937_64& state) {
   const std::uint64_t kind = state() % 1000;
   if (kind == 0) return state() % (1u << 20);
-  if (kind < 50) return state() % (64u << 10);
+  if (kind < 20) return state() % (64u << 10);
   if (kind < 100) return 4090 + state() % 12; // around the size from which payloads may be shared
   return state() % 600;
 }
@@ -104,8 +104,8 @@ bool same(const Message& one, const Message& other) {
   const auto equal = [](const Buffer& a, const Buffer& b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
   };
-  return one.header == other.header &&
-         std::equal(one.payloads.begin(), one.payloads.end(), other.payloads.begin(), other.payloads.end(), equal);
+  return one.header == other.header && std::equal(one.payloads.begin(), one.payloads.end(),
+                                                  other.payloads.begin(), other.payloads.end(), equal);
 }
 
 } // namespace osync::test

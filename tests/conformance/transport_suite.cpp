@@ -3,27 +3,19 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 #include "support/process.h"
-#include "support/wait.h"
 
 namespace osync::test {
 namespace {
 
 using std::chrono::steady_clock;
 
-constexpr const char* child_case = "transport peer process";
-constexpr const char* listening = "listening on ";
-constexpr const char* flooded = "the queue is full";
-
 /// A listening and a connecting end that have met.
 struct Pair {
-  explicit Pair(const TransportSetup& setup, const OptionValues& options, const TransportLimits& listen_limits = {},
-                const TransportLimits& connect_limits = {})
+  explicit Pair(const TransportSetup& setup, const OptionValues& options,
+                const TransportLimits& listen_limits = {}, const TransportLimits& connect_limits = {})
       : source(setup.plugin, options), sink(setup.plugin, options) {
     endpoint = source.listen(setup.endpoint(), listen_limits);
     sink.connect(endpoint, connect_limits);
@@ -95,21 +87,26 @@ void would_block_and_go_on(const TransportSetup& setup) {
     Message message = text_message(std::to_string(sent));
     message.payloads.push_back(Buffer::copy_of(filling));
     status = pair.source->send(pair.peer(), message);
-    if (status.ok()) ++sent;
-    else REQUIRE(message.payloads.size() == 1); // consumed only on success
+    if (status.ok())
+      ++sent;
+    else
+      REQUIRE(message.payloads.size() == 1); // consumed only on success
     return status.ok();
   };
-  while (sent < 20000 && send_next()) {}
+  while (sent < 20000 && send_next()) {
+  }
   INFO(status.to_string());
   REQUIRE(status.code() == Code::would_block);
-  // As long as nobody reads, waiting takes its time (a kernel may still take a little from the queue at first).
+  // As long as nobody reads, waiting takes its time (a kernel may still take a little from the queue at
+  // first).
   bool full = false;
   for (int attempt = 0; attempt < 50 && !full; ++attempt) {
     const auto began = steady_clock::now();
     pair.source.pump(std::chrono::milliseconds(300));
     full = steady_clock::now() - began >= std::chrono::milliseconds(300);
     if (!full)
-      while (send_next()) {}
+      while (send_next()) {
+      }
   }
   REQUIRE(full);
 
@@ -119,7 +116,8 @@ void would_block_and_go_on(const TransportSetup& setup) {
   });
   const auto began = steady_clock::now();
   bool went_on = false;
-  for (int attempt = 0; attempt < 20 && !went_on; ++attempt) { // events of the transport's own may end one early
+  for (int attempt = 0; attempt < 20 && !went_on;
+       ++attempt) { // events of the transport's own may end one early
     pair.source.pump(std::chrono::seconds(30));
     went_on = send_next();
   }
@@ -130,10 +128,12 @@ void would_block_and_go_on(const TransportSetup& setup) {
   reader.join();
   REQUIRE(went_on);
   REQUIRE(waited < scaled(std::chrono::seconds(15)));
-  while (pair.sink.messages.size() < all && steady_clock::now() < end) pair.sink.pump(std::chrono::milliseconds(5));
+  while (pair.sink.messages.size() < all && steady_clock::now() < end)
+    pair.sink.pump(std::chrono::milliseconds(5));
   REQUIRE(pair.sink.messages.size() == all);
   for (std::uint64_t i = 0; i < all; ++i)
-    if (pair.sink.messages[i].message.header != std::to_string(i)) FAIL("message " << i << " is out of order");
+    if (pair.sink.messages[i].message.header != std::to_string(i))
+      FAIL("message " << i << " is out of order");
   pair.require_order();
 }
 
@@ -159,13 +159,15 @@ void several_peers(const TransportSetup& setup) {
     Message answer = text_message("for " + event.message.header);
     REQUIRE(source->send(event.peer, answer).ok());
   }
-  REQUIRE(pump_until({&a, &b, &c}, [&] { return !a.messages.empty() && !b.messages.empty() && !c.messages.empty(); }));
+  REQUIRE(pump_until({&a, &b, &c},
+                     [&] { return !a.messages.empty() && !b.messages.empty() && !c.messages.empty(); }));
   REQUIRE(a.messages.front().message.header == "for a");
   REQUIRE(b.messages.front().message.header == "for b");
   REQUIRE(c.messages.front().message.header == "for c");
 
   b->disconnect(1);
-  REQUIRE(pump_until({&source, &a, &b, &c}, [&] { return source.disconnected == std::vector<PeerId>{peer_of_b}; }));
+  REQUIRE(pump_until({&source, &a, &b, &c},
+                     [&] { return source.disconnected == std::vector<PeerId>{peer_of_b}; }));
   name(a, "still a");
   REQUIRE(pump_until({&source, &a, &c}, [&] { return source.messages.size() >= 4; }));
   REQUIRE(a.disconnected.empty());
@@ -208,7 +210,8 @@ void listener_restarts(const TransportSetup& setup) {
     auto source = std::make_unique<TransportEnd>(setup.plugin, setup.options);
     endpoint = source->listen(endpoint); // the same one, at once
     if (round == 1) sink.connect(endpoint);
-    REQUIRE(pump_until({source.get(), &sink}, [&] { return sink.connected.size() == round && source->is_connected(); }));
+    REQUIRE(pump_until({source.get(), &sink},
+                       [&] { return sink.connected.size() == round && source->is_connected(); }));
     Message message = text_message("from source " + std::to_string(round));
     REQUIRE((*source)->send(source->connected.back(), message).ok());
     std::atomic<bool> gone{false};
@@ -258,8 +261,10 @@ void nothing_of_an_old_connection(const TransportSetup& setup, bool source_ends)
     pair.source.pump(std::chrono::milliseconds(20)); // part of them
     pair.sink.pump(std::chrono::milliseconds(20));
     const std::size_t before = source_ends ? pair.source.messages.size() : pair.sink.messages.size();
-    if (source_ends) pair.source->disconnect(pair.peer());
-    else pair.sink->disconnect(1);
+    if (source_ends)
+      pair.source->disconnect(pair.peer());
+    else
+      pair.sink->disconnect(1);
     const auto rounds = static_cast<std::size_t>(generation);
     REQUIRE(pump_until({&pair.source, &pair.sink}, [&] {
       return pair.source.disconnected.size() == rounds && pair.sink.disconnected.size() == rounds &&
@@ -278,13 +283,15 @@ void nothing_of_an_old_connection(const TransportSetup& setup, bool source_ends)
 
 Message with_payload(std::size_t header, std::size_t payload, std::size_t count) {
   Message message = text_message(std::string(header, 'h'));
-  for (std::size_t i = 0; i < count; ++i) message.payloads.push_back(Buffer::copy_of(std::string(payload, 'p')));
+  for (std::size_t i = 0; i < count; ++i)
+    message.payloads.push_back(Buffer::copy_of(std::string(payload, 'p')));
   return message;
 }
 
 void oversize_messages(const TransportSetup& setup, bool to_source) {
   const TransportLimits small{.header_bytes = 32u << 10, .payload_bytes = 16u << 10, .payloads = 8};
-  Pair pair(setup, setup.options, to_source ? small : TransportLimits{}, to_source ? TransportLimits{} : small);
+  Pair pair(setup, setup.options, to_source ? small : TransportLimits{},
+            to_source ? TransportLimits{} : small);
   TransportEnd& from = to_source ? pair.sink : pair.source;
   TransportEnd& to = to_source ? pair.source : pair.sink;
   const auto send = [&](Message message) {
@@ -296,8 +303,9 @@ void oversize_messages(const TransportSetup& setup, bool to_source) {
   REQUIRE(pump_until({&from, &to}, [&] { return to.messages.size() == 1; }));
 
   std::size_t rounds = 0;
-  const Message beyond[] = {with_payload(1, 1, 9), with_payload(1, (16u << 10) + 1, 1), with_payload((32u << 10) + 1, 1, 1),
-                            with_payload(1, 3u << 20, 1), with_payload(1, 1, 1000)};
+  const Message beyond[] = {with_payload(1, 1, 9), with_payload(1, (16u << 10) + 1, 1),
+                            with_payload((32u << 10) + 1, 1, 1), with_payload(1, 3u << 20, 1),
+                            with_payload(1, 1, 1000)};
   for (const Message& message : beyond) {
     ++rounds;
     CAPTURE(rounds);
@@ -372,7 +380,7 @@ void wrong_use(const TransportSetup& setup) {
   const Result<bool> local = end->is_local(setup.malformed);
   REQUIRE(!local.ok());
   REQUIRE(local.status().code() == Code::invalid);
-  end->disconnect(7); // nobody
+  end->disconnect(7);                                        // nobody
   const std::string endpoint = end.listen(setup.endpoint()); // a failed attempt does no harm
   REQUIRE(end->is_local(endpoint).ok());
   REQUIRE(end->listen(setup.endpoint(), {}, bound).code() == Code::invalid);
@@ -384,100 +392,6 @@ void wrong_use(const TransportSetup& setup) {
   REQUIRE(end.connected.empty());
 }
 
-Command child(const TransportSetup& setup, const std::string& role, const std::string& endpoint) {
-  return {.argv = {"/proc/self/exe", child_case},
-          .environment = {{"OSYNC_TEST_TRANSPORT_ROLE", role},
-                          {"OSYNC_TEST_TRANSPORT_PLUGIN", setup.plugin},
-                          {"OSYNC_TEST_TRANSPORT_ENDPOINT", endpoint}}};
-}
-
-/// What a listening child prints (after what Catch2 prints).
-std::string endpoint_of(Process& listener) {
-  for (auto line = listener.read_line(Process::Stream::out); line; line = listener.read_line(Process::Stream::out))
-    if (line->rfind(listening, 0) == 0) return line->substr(std::string(listening).size());
-  FAIL("the child does not listen: " << describe(listener.finished()));
-  return {};
-}
-
-void killed_sink_is_noticed(const TransportSetup& setup) {
-  TransportEnd source(setup.plugin, setup.patient);
-  const std::string endpoint = source.listen(setup.endpoint());
-  for (std::size_t round = 1; round <= 2; ++round) {
-    Process sink(child(setup, "connect", endpoint));
-    REQUIRE(pump_until({&source}, [&] { return source.messages.size() == round; }));
-    sink.send(SIGKILL);
-    REQUIRE(pump_until({&source}, [&] { return source.disconnected.size() == round; }, std::chrono::seconds(3)));
-  }
-  REQUIRE(source.connected == source.disconnected);
-  REQUIRE(source.connected[0] != source.connected[1]);
-  REQUIRE(source.violation.empty());
-}
-
-void killed_source_is_noticed(const TransportSetup& setup) {
-  TransportEnd sink(setup.plugin, setup.patient);
-  std::string endpoint = setup.endpoint();
-  for (std::size_t round = 1; round <= 2; ++round) {
-    Process source(child(setup, "listen", endpoint));
-    endpoint = endpoint_of(source); // also the second time: what a killed one left behind is no obstacle
-    if (round == 1) sink.connect(endpoint);
-    REQUIRE(pump_until({&sink}, [&] { return sink.messages.size() == round; }));
-    source.send(SIGKILL);
-    REQUIRE(pump_until({&sink}, [&] { return sink.disconnected.size() == round; }, std::chrono::seconds(3)));
-  }
-  REQUIRE(sink.violation.empty());
-}
-
-void frozen_peer_is_given_up(const TransportSetup& setup) {
-  TransportEnd source(setup.plugin, setup.impatient);
-  const std::string endpoint = source.listen(setup.endpoint());
-  Process sink(child(setup, "connect", endpoint));
-  REQUIRE(pump_until({&source}, [&] { return source.messages.size() == 1; }));
-  sink.send(SIGSTOP);
-  REQUIRE(pump_until({&source}, [&] { return source.disconnected.size() == 1; }));
-  REQUIRE(source.log().count("nothing was heard", LogLevel::warning) == 1);
-  sink.send(SIGCONT); // it learns that it was given up, and comes back as another peer
-  REQUIRE(pump_until({&source}, [&] { return source.messages.size() == 2; }));
-  REQUIRE(source.connected.size() == 2);
-  REQUIRE(source.connected[0] != source.connected[1]);
-  REQUIRE(source.violation.empty());
-}
-
-/// Sends until nothing more is taken for a second.
-void flood(TransportEnd& end) {
-  const std::string filling(64u << 10, 'x');
-  std::uint64_t next = 0;
-  for (auto quiet = steady_clock::now(); steady_clock::now() - quiet < std::chrono::seconds(1);) {
-    Message message = text_message(std::to_string(next));
-    message.payloads.push_back(Buffer::copy_of(filling));
-    if (end->send(1, message).ok()) {
-      ++next;
-      quiet = steady_clock::now();
-    } else {
-      end.pump(std::chrono::milliseconds(100));
-    }
-  }
-  std::printf("%s\n", flooded);
-  std::fflush(stdout);
-}
-
-/// A connection that breaks while its messages wait for a slow reader: they are still read, in order.
-void sink_dies_while_nobody_reads(const TransportSetup& setup) {
-  OptionValues options = setup.impatient;
-  for (const auto& [name, value] : setup.small_queue.all()) options.set(name, value);
-  TransportEnd source(setup.plugin, options);
-  const std::string endpoint = source.listen(setup.endpoint());
-  Process sink(child(setup, "flood", endpoint));
-  REQUIRE(pump_until({&source}, [&] { return !source.messages.empty(); }));
-  REQUIRE(sink.wait_for_text(flooded));
-  sink.send(SIGKILL);
-  // The condition never holds: what is tested is that nothing happens while several heartbeats pass.
-  (void)wait_until([] { return false; }, std::chrono::milliseconds(700));
-  REQUIRE(pump_until({&source}, [&] { return source.disconnected.size() == 1; }));
-  REQUIRE(source.messages.size() > 8);
-  for (std::size_t i = 0; i < source.messages.size(); ++i) REQUIRE(source.messages[i].message.header == std::to_string(i));
-  REQUIRE(source.violation.empty());
-}
-
 } // namespace
 
 void transport_suite(const TransportSetup& setup) {
@@ -487,40 +401,16 @@ void transport_suite(const TransportSetup& setup) {
   SECTION("a connecting side that is made anew is a new peer") { reconnects_as_a_new_peer(setup); }
   SECTION("a listener that starts again is found again") { listener_restarts(setup); }
   SECTION("connecting may come first") { connects_before_anybody_listens(setup); }
-  SECTION("nothing comes of a connection that the source ended") { nothing_of_an_old_connection(setup, true); }
+  SECTION("nothing comes of a connection that the source ended") {
+    nothing_of_an_old_connection(setup, true);
+  }
   SECTION("nothing comes of a connection that the sink ended") { nothing_of_an_old_connection(setup, false); }
   SECTION("messages beyond the source's limits end the connection") { oversize_messages(setup, true); }
   SECTION("messages beyond the sink's limits end the connection") { oversize_messages(setup, false); }
   SECTION("wake ends a wait from another thread") { wakes_from_another_thread(setup); }
   SECTION("an endpoint in use is refused and left alone") { address_in_use(setup); }
   SECTION("wrong use is answered with errors") { wrong_use(setup); }
-  if (!setup.across_processes) return;
-  SECTION("a killed sink is noticed at once") { killed_sink_is_noticed(setup); }
-  SECTION("a killed source is noticed at once") { killed_source_is_noticed(setup); }
-  SECTION("messages of a peer that died while nobody read are read") { sink_dies_while_nobody_reads(setup); }
-  SECTION("a frozen peer is given up and comes back as a new one") { frozen_peer_is_given_up(setup); }
-}
-
-/// The other process of the tests above; does nothing when run by itself. Lives until it is killed.
-TEST_CASE("transport peer process", "[.][transport]") {
-  const char* role = std::getenv("OSYNC_TEST_TRANSPORT_ROLE");
-  if (role == nullptr) return;
-  TransportEnd end(std::getenv("OSYNC_TEST_TRANSPORT_PLUGIN"), {});
-  const std::string endpoint = std::getenv("OSYNC_TEST_TRANSPORT_ENDPOINT");
-  if (std::string(role) == "listen") {
-    std::printf("%s%s\n", listening, end.listen(endpoint).c_str());
-    std::fflush(stdout);
-  } else {
-    end.connect(endpoint);
-  }
-  for (std::size_t greeted = 0;;) {
-    end.pump(std::chrono::milliseconds(100));
-    for (; greeted < end.connected.size(); ++greeted) {
-      if (std::string(role) == "flood") flood(end);
-      Message greeting = text_message("here I am");
-      end->send(end.connected[greeted], greeting).ignore("a peer that is gone already needs no greeting");
-    }
-  }
+  if (setup.across_processes) transport_process_suite(setup);
 }
 
 } // namespace osync::test

@@ -1,13 +1,14 @@
-// What every transport plugin must do, as tests. A plugin's conformance file says how its objects and endpoints are made
-// and calls transport_suite() in a test case; the suite's sections do the rest.
+// What every transport plugin must do, as tests. A plugin's conformance file says how its objects and
+// endpoints are made and calls transport_suite() in a test case; the suite's sections do the rest.
 //
 //   TEST_CASE("transport-mine over tcp", "[transport]") {
 //     transport_suite({.plugin = "transport-mine", .endpoint = [] { return "tcp://127.0.0.1:0"; },
 //                      .across_processes = true});
 //   }
 //
-// Sizes and contents of messages come from seeds, which are printed when something fails. Everything is asserted in the
-// main thread. Peers in other processes are this executable again, running the hidden case "transport peer process".
+// Sizes and contents of messages come from seeds, which are printed when something fails. Everything is
+// asserted in the main thread. Peers in other processes are this executable again, running the hidden case
+// "transport peer process".
 #pragma once
 
 #include <chrono>
@@ -25,19 +26,23 @@ namespace osync::test {
 
 struct TransportSetup {
   std::string plugin;
-  OptionValues options = {};                ///< beside the defaults
-  /// Options for a plugin whose queues are as small as they may be, and for one that notices no silence for minutes.
+  OptionValues options = {}; ///< beside the defaults
+  /// Options for a plugin whose queues are as small as they may be, and for one that notices no silence for
+  /// minutes.
   OptionValues small_queue = {};
   OptionValues patient = {};
   /// Options with which silence ends a connection after a second or two.
   OptionValues impatient = {};
-  std::function<std::string()> endpoint;    ///< one that nobody uses, to listen at
-  std::string malformed = "tcp://";         ///< not an endpoint of this plugin
-  bool across_processes = false;            ///< whether another process can connect
+  std::function<std::string()> endpoint; ///< one that nobody uses, to listen at
+  std::string malformed = "tcp://";      ///< not an endpoint of this plugin
+  bool across_processes = false;         ///< whether another process can connect
 };
 
 /// The whole suite, as sections of the current test case.
 void transport_suite(const TransportSetup& setup);
+
+/// Its part that needs other processes; called by transport_suite().
+void transport_process_suite(const TransportSetup& setup);
 
 /// One transport object and everything that it has reported so far.
 class TransportEnd {
@@ -77,7 +82,8 @@ bool pump_until(std::initializer_list<TransportEnd*> ends, const std::function<b
 /// A message whose only content is `header`.
 [[nodiscard]] Message text_message(const std::string& header);
 
-/// Message number `index` of the stream `seed`: header of 0 .. 2 KiB, 0 .. 8 payloads of 0 B .. 1 MiB (mostly small).
+/// Message number `index` of the stream `seed`: header of 0 .. 2 KiB, 0 .. 8 payloads of 0 B .. 1 MiB (mostly
+/// small).
 [[nodiscard]] Message random_message(std::uint64_t seed, std::uint64_t index);
 [[nodiscard]] bool same(const Message& one, const Message& other);
 

@@ -23,6 +23,8 @@ TransportSetup zmq_setup(std::function<std::string()> endpoint, bool across_proc
   constexpr std::int64_t second = 1'000'000'000;
   TransportSetup setup;
   setup.plugin = "transport-zmq";
+  setup.options = {
+      {"linger", second / 5}}; // both sides often end in one thread, which cannot answer its own goodbye
   setup.small_queue = {{"queue", std::int64_t{16}}};
   setup.patient = {{"heartbeat", 60 * second}, {"peer_timeout", 600 * second}};
   setup.impatient = {{"heartbeat", second / 10}, {"peer_timeout", 2 * second}};
@@ -55,7 +57,9 @@ class RawConnection {
   RawConnection& operator=(const RawConnection&) = delete;
 
   /// As much as the other side takes before it closes.
-  void send(const std::string& bytes) const { (void)!::send(file_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void send(const std::string& bytes) const {
+    (void)!::send(file_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
 
  private:
   int file_;
@@ -87,11 +91,11 @@ TEST_CASE("transport-zmq reports the endpoint as the user wrote it, with its por
   for (const std::string host : {"127.0.0.1", "localhost", "*"})
     for (const std::string port : {"0", "*"}) {
       CAPTURE(host, port);
-      TransportEnd source("transport-zmq", {});
+      TransportEnd source("transport-zmq", {{"linger", std::int64_t{0}}});
       const std::string bound = source.listen("tcp://" + host + ":" + port);
       REQUIRE(bound == "tcp://" + host + ":" + std::to_string(port_of(bound)));
       REQUIRE(port_of(bound) != 0);
-      TransportEnd sink("transport-zmq", {});
+      TransportEnd sink("transport-zmq", {{"linger", std::int64_t{0}}});
       sink.connect("tcp://" + (host == "*" ? "127.0.0.1" : host) + ":" + std::to_string(port_of(bound)));
       REQUIRE(pump_until({&source, &sink}, [&] { return source.is_connected() && sink.is_connected(); }));
     }
@@ -110,9 +114,14 @@ TEST_CASE("transport-zmq is not disturbed by garbage at its port", "[transport]"
   sink.connect(endpoint);
   REQUIRE(pump_until({&source, &sink}, [&] { return source.is_connected() && sink.is_connected(); }));
   const std::string greeting = std::string("\xff\0\0\0\0\0\0\0\x01\x7f", 10); // of ZMTP, RFC 23/ZMTP
-  std::vector<std::string> garbage = {"", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", std::string(100000, '\0'), "\xff", greeting,
+  std::vector<std::string> garbage = {"",
+                                      "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                      std::string(100000, '\0'),
+                                      "\xff",
+                                      greeting,
                                       greeting + std::string("\x03\0NULL", 6) + random_text(7, 5000),
-                                      std::string("\x01\0", 2) + std::string("\xff\x01", 2) + random_text(8, 1000)};
+                                      std::string("\x01\0", 2) + std::string("\xff\x01", 2) +
+                                          random_text(8, 1000)};
   for (std::uint64_t seed = 1; seed <= 20; ++seed) garbage.push_back(random_text(seed, 1 + seed * 97));
   std::vector<std::unique_ptr<RawConnection>> open;
   int round = 0;
@@ -124,7 +133,8 @@ TEST_CASE("transport-zmq is not disturbed by garbage at its port", "[transport]"
     Message message = text_message(std::to_string(round));
     REQUIRE(sink->send(1, message).ok());
     ++round;
-    REQUIRE(pump_until({&source, &sink}, [&] { return source.messages.size() == static_cast<std::size_t>(round); }));
+    REQUIRE(pump_until({&source, &sink},
+                       [&] { return source.messages.size() == static_cast<std::size_t>(round); }));
   }
   REQUIRE(source.connected.size() == 1);
   REQUIRE(source.disconnected.empty());

@@ -1,5 +1,5 @@
-// Loads a built plugin the way tests need it: by name from the build tree, with the defaults of its own option table
-// filled in, without the checks that the real loader makes (those are the loader's tests).
+// Loads a built plugin the way tests need it: by name from the build tree, with the defaults of its own
+// option table filled in, without the checks that the real loader makes (those are the loader's tests).
 // Threads: construct and destroy in one thread; the plugin's interface says what may be called from others.
 #pragma once
 
@@ -48,8 +48,8 @@ class RecordingLogger : public Logger {
   std::vector<Line> lines_;
 };
 
-/// `given` with the defaults of `descriptor`'s option table for whatever is left out. Throws std::runtime_error for a
-/// required option that is missing, or a default that does not parse.
+/// `given` with the defaults of `descriptor`'s option table for whatever is left out. Throws
+/// std::runtime_error for a required option that is missing, or a default that does not parse.
 OptionValues with_defaults(const PluginDescriptor& descriptor, OptionValues given);
 
 /// The descriptor of the shared object OSYNC_BINARY_DIR/plugins/NAME.so, which stays loaded for good. Throws

@@ -13,6 +13,8 @@ using namespace osync::test;
 
 namespace {
 
+const bool tracing = std::getenv("OSYNC_TRACE") != nullptr;
+
 class LiveFirst final : public Policy {
  public:
   PolicyChoice choose(const PolicyView& view) noexcept override {
@@ -86,6 +88,7 @@ class Simulation {
   }
 
   void start_source() {
+    if (tracing) std::printf("START\n");
     engine::SourceSettings settings;
     settings.pipeline = "photos";
     settings.replica = "mirror1";
@@ -100,9 +103,16 @@ class Simulation {
 
   void take_source() {
     engine::SourceOutputs outputs = source_->take_outputs();
+    if (tracing)
+      for (const auto& job : outputs.jobs)
+        if (const auto* read = std::get_if<engine::ReadJob>(&job.job)) {
+          std::printf("  ask %lu %s:", read->id, read->directory.path.c_str());
+          for (const std::string& name : read->names) std::printf(" %s", name.c_str());
+          std::printf("\n");
+        }
     for (auto& job : outputs.jobs) jobs_.emplace_back(model_, cursors_, std::move(job.job));
     for (auto& message : outputs.messages) {
-      if (std::getenv("OSYNC_TRACE")) trace(message);
+      if (tracing) trace(message);
       if (connected_) to_sink_.push_back(std::move(message));
     }
     for (const std::uint64_t token : outputs.barriers) model_.request_barrier(token);
@@ -132,6 +142,7 @@ class Simulation {
   }
 
   void disconnect() {
+    if (tracing) std::printf("DISCONNECT\n");
     connected_ = false;
     to_sink_.clear();
     to_source_.clear();
@@ -141,12 +152,54 @@ class Simulation {
     take_sink();
   }
 
+  /// What a job of the source found, as the engine is told.
+  static void trace(const engine::SourceJobResult& result) {
+    const auto print = [](const char* what, std::uint64_t id, const Status& status) {
+      std::printf("  job %lu %s %s", id, what, status.ok() ? "" : std::string(status.message()).c_str());
+    };
+    if (const auto* read = std::get_if<engine::ReadResult>(&result)) {
+      print("read", read->id, read->status);
+      for (const engine::EntryRead& entry : read->entries)
+        std::printf(" %s:%d:%lu(%u)", entry.operation.name.c_str(), static_cast<int>(entry.outcome), entry.id.low,
+                    entry.operation.attributes.links);
+    } else if (const auto* list = std::get_if<engine::ListResult>(&result)) {
+      print("list", list->id, list->status);
+      for (const engine::ListedEntry& entry : list->entries) std::printf(" %s:%lu", entry.name.c_str(), entry.id.low);
+    } else if (const auto* found = std::get_if<engine::LinksFound>(&result)) {
+      print("links", found->id, found->status);
+      for (const std::string& name : found->names) std::printf(" %s", name.c_str());
+    } else if (const auto* closed = std::get_if<engine::FileClosed>(&result)) {
+      print("closed", closed->id, closed->status);
+    }
+    std::printf("\n");
+  }
+
+  static void trace(const WatchEvent& event) {
+    std::printf("  event %d %lu/%s hints %d token %lu\n", static_cast<int>(event.kind), event.directory.low, event.name.c_str(),
+                event.hints, event.token);
+  }
+
+  static void trace(const engine::SinkMessage& message) {
+    if (const auto* answer = std::get_if<engine::ListingAnswer>(&message)) {
+      std::printf("  answer %lu %s wants", answer->sequence, answer->status.ok() ? "" : "failed");
+      for (const auto& want : answer->wants) std::printf(" %s%s", want.name.c_str(), want.absent ? "(absent)" : "");
+      std::printf(" extras");
+      for (const auto& extra : answer->extras) std::printf(" %s", extra.name.c_str());
+      std::printf("\n");
+    } else if (const auto* acknowledge = std::get_if<engine::Acknowledge>(&message)) {
+      for (const auto& failure : acknowledge->failures)
+        std::printf("  failure %lu #%d %s\n", failure.sequence, static_cast<int>(failure.index),
+                    std::string(failure.status.message()).c_str());
+    }
+  }
+
   void step_source_job() {
     if (jobs_.empty()) return;
     const std::size_t index = random_.below(jobs_.size());
     std::optional<engine::SourceJobResult> result;
     if (!jobs_[index].step(result)) return;
     jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (result && tracing) trace(*result);
     if (result) source_->job_done(std::move(*result), now_);
   }
 
@@ -165,7 +218,10 @@ class Simulation {
     const std::uint64_t kind = random_.below(100);
     if (churn && kind < 12) model_.change();
     else if (kind < 30) {
-      for (const WatchEvent& event : model_.events(1 + random_.below(4))) source_->watched(event, now_);
+      for (const WatchEvent& event : model_.events(1 + random_.below(4))) {
+        if (tracing) trace(event);
+        source_->watched(event, now_);
+      }
     } else if (kind < 60) step_source_job();
     else if (kind < 75) step_sink_job();
     else if (kind < 84 && !to_sink_.empty()) {
@@ -175,6 +231,7 @@ class Simulation {
     } else if (kind < 93 && !to_source_.empty()) {
       engine::SinkMessage message = std::move(to_source_.front());
       to_source_.pop_front();
+      if (tracing) trace(message);
       source_->received(std::move(message), now_);
     } else if (!connected_ && random_.one_in(4)) connect();
     else if (churn && features_.overflows && random_.one_in(20)) model_.overflow();

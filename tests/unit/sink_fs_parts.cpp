@@ -37,13 +37,12 @@ TEST_CASE("sink-fs names: .osync and own temporaries") {
 }
 
 TEST_CASE("sink-fs mounts: mount points below a root") {
-  constexpr std::string_view text =
-      "22 1 8:1 / / rw - ext4 /dev/sda rw\n"
-      "23 22 8:2 / /replica rw - ext4 /dev/sdb rw\n"
-      "24 23 8:3 / /replica/a\\040b/c rw shared:1 - tmpfs none rw\n"
-      "25 23 8:4 / /replica2 rw - tmpfs none rw\n"
-      "26 23 8:5 / /replica/x\\134y rw - tmpfs none rw\n"
-      "short line\n";
+  constexpr std::string_view text = "22 1 8:1 / / rw - ext4 /dev/sda rw\n"
+                                    "23 22 8:2 / /replica rw - ext4 /dev/sdb rw\n"
+                                    "24 23 8:3 / /replica/a\\040b/c rw shared:1 - tmpfs none rw\n"
+                                    "25 23 8:4 / /replica2 rw - tmpfs none rw\n"
+                                    "26 23 8:5 / /replica/x\\134y rw - tmpfs none rw\n"
+                                    "short line\n";
   CHECK(mounts_below(text, "/replica") == std::set<std::string>{"a b/c", "x\\y"});
   CHECK(mounts_below(text, "/").size() == 4);
   CHECK(mounts_below(text, "/replica/a b/c").empty());
@@ -207,7 +206,8 @@ TEST_CASE("sink-fs: copies keep holes and end where they are told to") {
 TEST_CASE("sink-fs: the README's table of options is the plugin's") {
   const std::string readme = test::read_file(std::string(OSYNC_SOURCE_DIR) + "/plugins/sink-fs/README.md");
   for (const OptionSpec& option : option_table) {
-    const std::string value = option.default_value == nullptr ? "required" : "`" + std::string(option.default_value) + "`";
+    const std::string value =
+        option.default_value == nullptr ? "required" : "`" + std::string(option.default_value) + "`";
     INFO(option.name);
     CHECK(readme.find("| `" + std::string(option.name) + "` | ") != std::string::npos);
     CHECK(readme.find(" | " + value + " | ") != std::string::npos);

@@ -45,11 +45,15 @@ TEST_CASE("sink-fs identity: no damaged text is taken for an identity of other c
   for (int i = 0; i < 2000; ++i) {
     std::string bad = good;
     const std::size_t at = random.below(bad.size());
-    if (random.one_in(3)) bad.resize(at);
-    else if (random.one_in(2)) bad.insert(at, 1, static_cast<char>(random.next()));
-    else bad[at] = static_cast<char>(random.next());
+    if (random.one_in(3))
+      bad.resize(at);
+    else if (random.one_in(2))
+      bad.insert(at, 1, static_cast<char>(random.next()));
+    else
+      bad[at] = static_cast<char>(random.next());
     const auto read = parse_identity(bad);
-    if (!read.ok()) CHECK((read.status().code() == Code::corrupt || read.status().code() == Code::unsupported));
+    if (!read.ok())
+      CHECK((read.status().code() == Code::corrupt || read.status().code() == Code::unsupported));
     // A changed digit is another valid identity (which the engine refuses); anything else is no identity.
     if (read.ok()) CHECK(bad.size() <= good.size() + 1);
   }
@@ -59,7 +63,8 @@ TEST_CASE("sink-fs identity: no damaged text is taken for an identity of other c
 }
 
 TEST_CASE("sink-fs sync mark: what is written is read again, and nothing damaged is") {
-  SyncMarkRecord record{"01234567-89ab-cdef-0123-456789abcdef", {1'700'000'000, 5}, false, Timestamp{-3, 999'999'999}};
+  SyncMarkRecord record{
+      "01234567-89ab-cdef-0123-456789abcdef", {1'700'000'000, 5}, false, Timestamp{-3, 999'999'999}};
   const std::string text = format_sync_mark(record);
   REQUIRE(text.size() == sync_mark_size);
   const auto read = parse_sync_mark(text);
@@ -88,7 +93,7 @@ TEST_CASE("sink-fs sync mark: since when entries are suspect") {
   const Timestamp synced{1000, 7};
   const Timestamp margin{998, 7};
   SyncMarkRecord record{"this", synced, false, {}};
-  CHECK_FALSE(suspect_since(record, "this"));     // a killed process: the page cache has everything
+  CHECK_FALSE(suspect_since(record, "this"));      // a killed process: the page cache has everything
   CHECK(suspect_since(record, "other") == margin); // a power loss, or a reboot without close
   CHECK(suspect_since(record, "") == margin);      // unknown boot: assume the worst
   record.closed = true;

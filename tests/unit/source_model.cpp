@@ -1,11 +1,21 @@
 #include "unit/source_model.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 
 namespace osync::test {
 namespace {
 
 const char* const names[] = {"a", "b", "c", "d"};
+
+/// OSYNC_TRACE: what is done to the tree, as it is done.
+void trace(const char* what, const SourceModel::Handle& directory, const std::string& name, const SourceModel::Handle& object,
+           const std::string& more = {}) {
+  static const bool tracing = std::getenv("OSYNC_TRACE") != nullptr;
+  if (tracing)
+    std::printf("%s %lu/%s (%lu) %s\n", what, directory->number, name.c_str(), object->number, more.c_str());
+}
 
 } // namespace
 
@@ -70,16 +80,19 @@ void SourceModel::create(const Handle& directory) {
   const Handle object = make(is_directory ? FileType::directory : FileType::regular);
   if (!is_directory) object->content = "v" + std::to_string(object->mtime) + (random_.one_in(5) ? " large content" : "");
   put(directory, name, object);
+  trace("CREATE", directory, name, object);
   tell(*directory, name, static_cast<std::uint8_t>(WatchEvent::existence | (is_directory ? WatchEvent::is_directory : WatchEvent::closed)));
   if (!is_directory || random_.one_in(2)) return;
   const Handle inner = make(FileType::regular); // mkdir -p and the like: populated before anybody looks
   inner->content = "v" + std::to_string(inner->mtime);
   put(object, names[random_.below(4)], inner);
+  trace("CREATE", object, object->entries.begin()->first, inner);
   tell(*object, object->entries.begin()->first, WatchEvent::existence | WatchEvent::closed);
 }
 
 void SourceModel::write(const Place& place) {
   const Handle& object = place.directory->entries[place.name];
+  trace("WRITE", place.directory, place.name, object);
   if (object->type == FileType::directory) {
     object->mode = object->mode == 0755 ? 0750 : 0755;
     tell(*object, "", WatchEvent::attributes);
@@ -113,6 +126,7 @@ void SourceModel::move(const Place& from, const Handle& directory, const std::st
     if (!both || !replaced->entries.empty()) return;
     take(directory, name);
   }
+  trace("MOVE", from.directory, from.name, object, "to " + std::to_string(directory->number) + "/" + name);
   take(from.directory, from.name);
   put(directory, name, object);
   const std::uint8_t hints = static_cast<std::uint8_t>(
@@ -128,6 +142,7 @@ void SourceModel::exchange(const Place& a, const Place& b) {
   if (x->type == FileType::directory || y->type == FileType::directory) {
     if (a.directory != b.directory) return; // siblings cannot be inside each other
   }
+  trace("EXCHANGE", a.directory, a.name, x, "with " + std::to_string(b.directory->number) + "/" + b.name);
   a.directory->entries[a.name] = y;
   b.directory->entries[b.name] = x;
   touch(*a.directory);
@@ -139,6 +154,7 @@ void SourceModel::exchange(const Place& a, const Place& b) {
 void SourceModel::link(const Place& from, const Handle& directory, const std::string& name) {
   const Handle object = from.directory->entries[from.name];
   if (object->type == FileType::directory || directory->entries.contains(name)) return;
+  trace("LINK", directory, name, object, "from " + std::to_string(from.directory->number) + "/" + from.name);
   put(directory, name, object);
   tell(*directory, name, WatchEvent::existence);
 }
@@ -146,6 +162,7 @@ void SourceModel::link(const Place& from, const Handle& directory, const std::st
 void SourceModel::remove(const Place& place) {
   const Handle object = place.directory->entries[place.name];
   while (!object->entries.empty()) remove({object, object->entries.begin()->first});
+  trace("REMOVE", place.directory, place.name, object);
   take(place.directory, place.name);
   const bool directory = object->type == FileType::directory;
   lost(object);
@@ -181,6 +198,7 @@ std::vector<WatchEvent> SourceModel::events(std::size_t count) {
 }
 
 void SourceModel::overflow() {
+  trace("OVERFLOW", root_, "", root_);
   std::deque<WatchEvent> kept;
   WatchEvent event;
   event.kind = WatchEvent::Kind::rescan;

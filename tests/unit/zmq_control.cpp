@@ -89,8 +89,11 @@ TEST_CASE("zmq control parts of random bytes do no harm", "[zmq]") {
 
 TEST_CASE("zmq options that do not fit together are refused", "[zmq]") {
   constexpr std::int64_t second = 1'000'000'000;
-  OptionValues values = {{"io_threads", std::int64_t{1}}, {"heartbeat", 2 * second}, {"peer_timeout", 4 * second},
-                         {"queue", std::int64_t{1000}},   {"linger", second}};
+  OptionValues values = {{"io_threads", std::int64_t{1}},
+                         {"heartbeat", 2 * second},
+                         {"peer_timeout", 4 * second},
+                         {"queue", std::int64_t{1000}},
+                         {"linger", second}};
   const Result<Options> options = read_options(values);
   REQUIRE(options.ok());
   CHECK(options.value().heartbeat == milliseconds(2000));

@@ -1,5 +1,5 @@
-// transport-zmq: the life of peers, with a clock that only the test moves. Both sides live on inproc endpoints, where
-// everything that one side says is there for the other at once.
+// transport-zmq: the life of peers, with a clock that only the test moves. Both sides live on inproc
+// endpoints, where everything that one side says is there for the other at once.
 #include <catch2/catch.hpp>
 
 #include <memory>
@@ -83,7 +83,8 @@ TEST_CASE("zmq peers that say nothing else stay alive by keep-alives", "[zmq]") 
   }
 }
 
-TEST_CASE("zmq gives up a peer that is silent for the timeout, which then comes back as another one", "[zmq]") {
+TEST_CASE("zmq gives up a peer that is silent for the timeout, which then comes back as another one",
+          "[zmq]") {
   Rig rig;
   rig.meet();
   rig.now += rig.options.peer_timeout - 1ms;
@@ -141,7 +142,9 @@ TEST_CASE("zmq counts no silence while this side did not look", "[zmq]") {
   REQUIRE(rig.advance_sink().empty());
 }
 
-TEST_CASE("zmq tries again at growing intervals while connections fail, and at short ones after one that lived", "[zmq]") {
+TEST_CASE(
+    "zmq tries again at growing intervals while connections fail, and at short ones after one that lived",
+    "[zmq]") {
   Rig rig;
   milliseconds expected = Connector::first_pause;
   for (int i = 0; i < 8; ++i) {

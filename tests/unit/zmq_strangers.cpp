@@ -211,7 +211,8 @@ TEST_CASE("zmq connector takes only the welcome that answers its hello", "[zmq]"
     rig.say(message);
     REQUIRE(rig.advance().empty());
     rig.now = std::max(rig.now + milliseconds(1), rig.sink.next_due());
-    while (!receive_texts(rig.router).empty()) {} // its goodbye
+    while (!receive_texts(rig.router).empty()) {
+    } // its goodbye
   }
   const Control hello = rig.take_hello();
   rig.say({control(Kind::welcome, hello.nonce)});

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::uint64_t item_cost = 64;
 constexpr std::uint64_t operation_cost = 96; ///< what a record takes on the wire, about
+constexpr std::uint64_t xattr_cost = 16;
+constexpr std::uint64_t header_bound = 2u << 20; ///< of a frame's records: half of what a receiver accepts (wire/codec.h)
 constexpr std::uint64_t smallest_quantum = 4u << 10;
 constexpr std::uint64_t largest_frame = 1u << 20;
 constexpr std::size_t items_in_a_frame = 512;
@@ -18,7 +20,7 @@ std::uint64_t cost_of(const std::vector<Operation>& operations, std::size_t payl
   std::uint64_t cost = item_cost + payload;
   for (const Operation& operation : operations) {
     cost += operation_cost + operation.name.size() + operation.target.size();
-    for (const Xattr& xattr : operation.attributes.xattrs) cost += xattr.name.size() + xattr.value.size();
+    for (const Xattr& xattr : operation.attributes.xattrs) cost += xattr_cost + xattr.name.size() + xattr.value.size();
   }
   return cost;
 }
@@ -67,8 +69,8 @@ bool SourceEngine::emit_frame(Time now) {
   auto& queued_bytes = live ? ready_live_bytes_ : ready_backlog_bytes_;
   Frame frame;
   frame.session = session_;
-  std::uint64_t bytes = 0;
-  while (!queue.empty() && frame.items.size() < items_in_a_frame &&
+  std::uint64_t bytes = 0, header = 0;
+  while (!queue.empty() && frame.items.size() < items_in_a_frame && header < header_bound &&
          (frame.items.empty() || (bytes + queue.front().cost <= quantum && stream_.credit() > 0))) {
     Item item = std::move(queue.front());
     queue.pop_front();
@@ -81,6 +83,7 @@ bool SourceEngine::emit_frame(Time now) {
       sent.origin = Sent::Origin::listing;
       item.piece.directory = tree_.path(item.node.index);
       sent.cost = credit_cost(item.piece);
+      header += 2 * sent.cost; // records take more on the wire than the credit counts for them
       item.piece.sequence = stream_.sent(std::move(sent), now);
       pieces_.emplace(item.piece.sequence,
                       PieceUnderWay{item.node, item.scan, item.epoch, std::move(item.listed_directories), {}});
@@ -90,6 +93,7 @@ bool SourceEngine::emit_frame(Time now) {
     OperationGroup group;
     if (!finalize(item, group, sent, now)) continue;
     sent.cost = credit_cost(group); // as the sink counts it
+    header += 2 * (sent.cost - group.payload.size());
     group.sequence = stream_.sent(std::move(sent), now);
     if (item.live) live_in_flight_.emplace(group.sequence, item.since);
     frame.items.emplace_back(std::move(group));

@@ -302,14 +302,14 @@ class SourceEngine {
   void mark_entry(NodeIndex node, std::string_view name, bool live, Epoch epoch, std::uint8_t hints, Time now,
                   Time due);
   void mark_self(NodeIndex node, Epoch epoch, Time now);
-  void mark_parent(NodeIndex node, Time now);
+  void mark_parent(NodeIndex node, Epoch epoch, Time now);
   void enqueue(NodeIndex node, std::string_view name, Time now);
   void requeue_node(NodeIndex node, Time now);
   void set_live(PendingEntry& entry);
   void need_scan(NodeIndex node, Epoch epoch);
   void push_scan(NodeIndex node);
   [[nodiscard]] Epoch drop_marks(NodeIndex node, Epoch epoch);
-  void unplace(NodeIndex top);
+  void unplace(NodeIndex top, Epoch epoch);
   void detach(NodeIndex node, Time now);
   void want_place(NodeIndex node, Epoch epoch, Time now);
   void forget_name(NodeIndex node, std::string_view name, Time now);
@@ -395,6 +395,7 @@ class SourceEngine {
   void on_barrier(std::uint64_t token, Time now);
   void advance_fences(Time now);
   void fence_reached(const Fence& fence, Time now);
+  void reopen_fences(std::uint64_t sequence);
   void finish(Exit exit, Status status);
   void record_failure(std::string path, const Status& status);
   void clear_failure(NodeIndex node, std::string_view name);

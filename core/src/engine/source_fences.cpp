@@ -80,6 +80,13 @@ void SourceEngine::fence_reached(const Fence& fence, Time now) {
   static_cast<void>(now);
 }
 
+/// Something sent before these fences was found to be in the stream in vain, and is marked again with the oldest epoch:
+/// they wait for that too.
+void SourceEngine::reopen_fences(std::uint64_t sequence) {
+  for (Fence& fence : fences_)
+    if (fence.cleared && fence.sequence >= sequence) fence.cleared = false;
+}
+
 void SourceEngine::stop(bool drain, Time now) {
   if (stopping_ && (draining_ == drain || !drain)) {
     if (draining_ && !drain) draining_ = false; // stop overrules drain

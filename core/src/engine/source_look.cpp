@@ -165,7 +165,7 @@ void SourceEngine::look_failed(NodeIndex node, const OpenJob& job, const Status&
     else record_failure(tree_.path(node), status);
     counts_.remove(self.self_open_epoch, true);
   }
-  if (misled) mark_parent(node, now);
+  if (misled) mark_parent(node, epoch_, now);
 }
 
 void SourceEngine::on_look(JobId id, const OpenJob& job, ReadResult result, Time now) {
@@ -264,6 +264,7 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   }
   Note note;
   if (read.operation.kind == OperationKind::make_directory) {
+    link_name_lost(node, name, false, epoch, now);
     const NodeIndex former = tree_.child(node, name);
     const bool replaces = former != no_node && tree_[former].id != read.id && tree_[former].placed;
     if (found_directory(node, name, read.id, now) == no_node) return later(now);

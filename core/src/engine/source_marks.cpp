@@ -87,7 +87,7 @@ void SourceEngine::mark_self(NodeIndex node, Epoch epoch, Time now) {
 }
 
 /// The path of `node` did not lead to it: what is pending stays with it, and the entry that should be it is looked at.
-void SourceEngine::mark_parent(NodeIndex node, Time now) {
+void SourceEngine::mark_parent(NodeIndex node, Epoch epoch, Time now) {
   if (node == root_node) {
     finish(Exit::refused, Status(Code::not_found, "the source root is gone, was moved or is another directory now; "
                                                   "nothing was deleted on the replica. Mount or restore it and "
@@ -97,7 +97,7 @@ void SourceEngine::mark_parent(NodeIndex node, Time now) {
   Node& self = tree_[node];
   self.lost = true;
   if (self.parent == no_node) return;
-  mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
+  mark_entry(self.parent, std::string(self.name), true, epoch, WatchEvent::existence, now, now);
 }
 
 void SourceEngine::need_scan(NodeIndex node, Epoch epoch) {
@@ -158,13 +158,13 @@ Epoch SourceEngine::drop_marks(NodeIndex node, Epoch epoch) {
 
 /// The replica has no directory for `top` any more, at least not where it belongs: everything below has to be scanned
 /// once it is placed again. Operations below it that are under way become void when they reach the stream.
-void SourceEngine::unplace(NodeIndex top) {
+void SourceEngine::unplace(NodeIndex top, Epoch since) {
   std::vector<NodeIndex> nodes;
   tree_.for_subtree(top, [&](NodeIndex node) { nodes.push_back(node); });
   for (const NodeIndex node : nodes) {
     Node& self = tree_[node];
     if (!self.placed && !self.scan_needed) continue; // nothing known below it yet
-    Epoch epoch = drop_marks(node, epoch_);
+    Epoch epoch = drop_marks(node, since);
     if (const auto scan = scans_.find(node); scan != scans_.end()) {
       epoch = std::min(epoch, scan->second.epoch);
       close_scan(node, false, Time(0));
@@ -178,7 +178,7 @@ void SourceEngine::unplace(NodeIndex top) {
 
 void SourceEngine::detach(NodeIndex node, Time now) {
   if (tree_[node].parent == no_node) return;
-  unplace(node);
+  unplace(node, epoch_);
   tree_.detach(node, now);
 }
 
@@ -210,7 +210,7 @@ NodeIndex SourceEngine::found_directory(NodeIndex parent, const std::string& nam
     }
     if (self.parent != no_node) // moved here; what is left at the old name has to be found out
       mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
-    unplace(node);
+    unplace(node, epoch_);
   }
   if (const NodeIndex former = tree_.child(parent, name); former != no_node) detach(former, now);
   tree_.attach(node, parent, name, now);
@@ -272,7 +272,7 @@ void SourceEngine::watched(const WatchEvent& event, Time now) {
   ++figures_.events;
   switch (event.kind) {
   case WatchEvent::Kind::barrier: on_barrier(event.token, now); return;
-  case WatchEvent::Kind::root_gone: mark_parent(root_node, now); return;
+  case WatchEvent::Kind::root_gone: mark_parent(root_node, epoch_, now); return;
   case WatchEvent::Kind::rescan: {
     const NodeIndex node = tree_.find(event.directory);
     if (!event.directory.valid() || (node == root_node && event.recursive)) rescan_everything(now);

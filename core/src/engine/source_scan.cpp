@@ -2,6 +2,7 @@
 // depth first, in pieces.
 #include <algorithm>
 
+#include "engine/sink_credit.h"
 #include "engine/source_engine.h"
 
 namespace osync::engine {
@@ -14,7 +15,6 @@ constexpr std::size_t wanted_bound = 16'384;     ///< wanted entries waiting to 
 constexpr std::uint32_t transfer_entries = 256;
 constexpr std::uint32_t transfer_bytes = 512u << 10;
 constexpr std::uint32_t compare_entries = 1024;
-constexpr std::uint64_t listed_entry_cost = 96;
 
 } // namespace
 
@@ -275,8 +275,8 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
     if (result.cursor != 0) outputs_.jobs.push_back({CloseCursorJob{result.cursor}, false});
     return;
   }
-  item.cost = 64 + listed_entry_cost * result.entries.size();
   item.piece.entries = std::move(result.entries);
+  item.cost = credit_cost(item.piece);
   figures_.entries_compared += item.piece.entries.size();
   pass_entries_ += item.piece.entries.size();
   ++scan->pieces_open;
@@ -308,7 +308,7 @@ void SourceEngine::scan_failed(NodeIndex node, const Status& status, Time now) {
     self.lost = true; // so that it is not pushed before its parent was looked at
     need_scan(node, epoch);
     close_scan(node, false, now);
-    mark_parent(node, now);
+    mark_parent(node, epoch, now);
     return;
   }
   record_failure(tree_.path(node), status);
@@ -373,8 +373,8 @@ void SourceEngine::on_answer(const ListingAnswer& answer, Time now) {
   if (!answer.status.ok()) {
     pieces_.erase(found);
     if (answer.status.code() == Code::not_found && node.index != root_node) {
-      unplace(node.index);
-      mark_parent(node.index, now);
+      unplace(node.index, epoch);
+      mark_parent(node.index, epoch, now);
     } else {
       scan_failed(node.index, answer.status, now);
     }

@@ -77,7 +77,7 @@ void SourceEngine::on_ready(const Ready& message, Time now) {
     say(LogLevel::warning, "the sink cannot keep everything: " + message.capabilities.description);
   if (first || message.empty || other_replica) {
     // Nothing, or nothing certain, is known of this replica: everything is compared or, below an empty root, sent.
-    unplace(root_node);
+    unplace(root_node, oldest_epoch);
     tree_[root_node].synced = false;
     links_.clear();
     placed_directory(root_node, message.empty, oldest_epoch, now);
@@ -137,8 +137,9 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
     if (displaced && node != root_node) {
       // The replica's directory is not there. Everything of it is sent again once it is.
-      unplace(node);
-      return mark_parent(node, now);
+      unplace(node, oldest_epoch);
+      reopen_fences(failure.sequence);
+      return mark_parent(node, oldest_epoch, now);
     }
     record_failure(tree_.attached(node) ? tree_.path(node) : std::string(), failure.status);
     for (const std::string& name : sent.names)
@@ -154,7 +155,8 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
         return abandon_transfer(key, failure.status, now);
     return;
   }
-  if (const NodeIndex child = tree_.child(node, name); child != no_node) unplace(child);
+  if (const NodeIndex child = tree_.child(node, name); child != no_node) unplace(child, oldest_epoch);
+  reopen_fences(failure.sequence);
   PendingEntry& entry = tree_.entry(node, name);
   if ((displaced || code == Code::corrupt) && entry.attempts < 4) {
     // What it built on was not there (a link's other name, a stage, the expected file): send the content instead.
