@@ -291,7 +291,8 @@ Status GroupApplier::make_link(const Operation& operation) {
   const auto cannot = [&](std::string why) {
     return Status(Code::stale, "no link is made, send the content: " + why, path_of(operation).text());
   };
-  if (!S_ISREG(target.st_mode)) return cannot(operation.target + " is not a regular file");
+  const FileType type = type_of_mode(target.st_mode);
+  if (type == FileType::directory) return cannot(operation.target + " is a directory");
   const auto link_to = [&](int place, const char* name) {
     return linkat(from, target_name.c_str(), place, name, 0) == 0 ? 0 : errno;
   };
@@ -312,7 +313,7 @@ Status GroupApplier::make_link(const Operation& operation) {
   }
   Temporary link;
   Status status =
-      replace(operation, FileType::regular, [&](int place, const char* temporary, Made&, bool) -> Status {
+      replace(operation, type, [&](int place, const char* temporary, Made&, bool) -> Status {
         link = {place, temporary};
         const int again = link_to(place, temporary);
         if (again == 0) return {};

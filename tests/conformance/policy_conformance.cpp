@@ -13,7 +13,7 @@ TEST_CASE("policy-live-first", "[policy]") {
 
 TEST_CASE("policy-live-first with other options", "[policy]") {
   policy_suite({.plugin = "policy-live-first",
-                .options = {{"ageing", std::int64_t{1'000'000'000}}, {"quantum", std::int64_t{4096}}},
+                .options = {{"ageing", std::int64_t{1'000'000'000}}, {"quantum", std::int64_t{64u << 10}}},
                 .longest_wait = 1s});
 }
 

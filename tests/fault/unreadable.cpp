@@ -51,6 +51,7 @@ TEST_CASE(
   REQUIRE(chmod(workspace.source("folder1/file107").c_str(), 0) == 0);
   write_file(workspace.source("folder1/new"), "new");
   write_file(workspace.source("folder2/file207"), "changed");
+  REQUIRE(chown(workspace.source("folder1/new").c_str(), nobody, nobody) == 0); // its owner could not be kept
   const Finished second = mirror_as_nobody(workspace);
   INFO(describe(second));
   CHECK(second.exit_code == 1);

@@ -208,7 +208,7 @@ TEST_CASE("a second SIGINT, and stop --now, end at once with 130") {
   CHECK(code == 130);
 }
 
-TEST_CASE("--progress goes to standard error, results alone to standard output") {
+TEST_CASE("option --progress goes to standard error, results alone to standard output") {
   const Workspace workspace;
   write_many(workspace.source(), 200, 1000);
   const auto running = Running::mirror(workspace, {"--progress"});

@@ -21,7 +21,7 @@ std::string mirrored(const Workspace& workspace, const Arguments& options = {}) 
 
 } // namespace
 
-TEST_CASE("--exclude: neither shipped nor deleted; gitignore syntax, the last match wins") {
+TEST_CASE("option --exclude: neither shipped nor deleted; gitignore syntax, the last match wins") {
   const Workspace workspace;
   write_file(workspace.source("a.tmp"), "a");
   write_file(workspace.source("kept/b.tmp"), "b");
@@ -47,7 +47,7 @@ TEST_CASE("--exclude: neither shipped nor deleted; gitignore syntax, the last ma
   CHECK_FALSE(fs::exists(workspace.replica("extra")));
 }
 
-TEST_CASE("--exclude: what is excluded later stays on the replica, also when the source deletes it") {
+TEST_CASE("option --exclude: what is excluded later stays on the replica, also when the source deletes it") {
   const Workspace workspace;
   write_file(workspace.source("a.tmp"), "a");
   write_file(workspace.source("plain"), "plain");
@@ -59,7 +59,7 @@ TEST_CASE("--exclude: what is excluded later stays on the replica, also when the
   CHECK_FALSE(fs::exists(workspace.replica("a.tmp")));
 }
 
-TEST_CASE("--exclude: holds for live changes too") {
+TEST_CASE("option --exclude: holds for live changes too") {
   const Workspace workspace;
   write_file(workspace.source("plain"), "plain");
   const auto running = Running::mirror(workspace, {"--exclude", "*.tmp"});
@@ -73,7 +73,7 @@ TEST_CASE("--exclude: holds for live changes too") {
   CHECK_FALSE(fs::exists(workspace.replica("plain")));
 }
 
-TEST_CASE("--keep-extra: nothing is deleted, neither what is extra nor what the source deletes live") {
+TEST_CASE("option --keep-extra: nothing is deleted, neither what is extra nor what the source deletes live") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);
   REQUIRE(mirrored(workspace) == "");
@@ -96,7 +96,7 @@ TEST_CASE("--keep-extra: nothing is deleted, neither what is extra nor what the 
   CHECK(differences(workspace.source(), workspace.replica()) == "");
 }
 
-TEST_CASE("--dry-run: lists what would change and changes nothing") {
+TEST_CASE("option --dry-run: lists what would change and changes nothing") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);
   const Finished first = workspace.mirror_once({"--dry-run"});
@@ -119,7 +119,7 @@ TEST_CASE("--dry-run: lists what would change and changes nothing") {
   CHECK(fingerprints(workspace.replica()) == before);
 }
 
-TEST_CASE("--log-format json: every line of standard error is one JSON object") {
+TEST_CASE("option --log-format json: every line of standard error is one JSON object") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);
   const Finished finished = workspace.mirror_once({"--log-format", "json", "--log-level", "debug"});
@@ -133,7 +133,7 @@ TEST_CASE("--log-format json: every line of standard error is one JSON object") 
   }
 }
 
-TEST_CASE("--set changes an option of a stage, and a wrong one is refused with 2") {
+TEST_CASE("option --set changes an option of a stage, and a wrong one is refused with 2") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);
   for (const char* wrong : {"policy.no_such_option=1", "nowhere.option=1", "policy", ""}) {
@@ -144,7 +144,7 @@ TEST_CASE("--set changes an option of a stage, and a wrong one is refused with 2
   CHECK(fs::is_empty(workspace.replica()));
 }
 
-TEST_CASE("--policy and --watcher: named ones work, unknown ones are refused with 2") {
+TEST_CASE("option --policy and --watcher: named ones work, unknown ones are refused with 2") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);
   const Finished policy = workspace.mirror_once({"--policy", "no-such-policy"});
@@ -159,7 +159,7 @@ TEST_CASE("--policy and --watcher: named ones work, unknown ones are refused wit
   CHECK(differences(workspace.source(), workspace.replica()) == "");
 }
 
-TEST_CASE("--version, --help, and wrong use") {
+TEST_CASE("option --version, --help, and wrong use") {
   const Workspace workspace;
   const Finished version = workspace.osync({"--version"});
   CHECK(version.exit_code == 0);

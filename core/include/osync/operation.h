@@ -23,7 +23,7 @@ enum class OperationKind : std::uint8_t {
   make_symlink,   ///< `name` is a symlink to `target`
   make_special,   ///< `name` is a FIFO, socket or device node, by attributes.type
   make_link,      ///< `name` is another name of the file at the relative path `target`; not_found or stale where that
-                  ///< file is absent or not regular: the source then sends the content
+                  ///< file is absent or a directory: the source then sends the content
   stage_data,     ///< bytes [offset, +length) of stage `stage` are the payload's; a first one makes the stage
   publish,        ///< `name` is the file of `stage`: its size becomes attributes.size (what was not staged is a hole),
                   ///< its digest must equal `digest`. A stage that was never written is an empty or all-hole file

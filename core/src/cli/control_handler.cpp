@@ -98,6 +98,9 @@ std::string ControlHandler::flush(std::int64_t timeout_ms) {
   }
   json failed = json::array();
   for (source::SourceRuntime* runtime : source_->runtimes())
+    if (const std::uint64_t held = runtime->status().held_deletions; held > 0)
+      return reply(exit_failures, std::to_string(held) + " deletions are held; osync resume --accept-deletions carries them out");
+  for (source::SourceRuntime* runtime : source_->runtimes())
     for (const engine::FailureReport& failure : runtime->failures())
       failed.push_back({{"path", path_json(failure.path)}, {"message", failure.message}});
   if (failed.empty()) return reply(exit_done);

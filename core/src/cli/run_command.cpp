@@ -109,10 +109,18 @@ Refusal Running::find_directories() {
 }
 
 Refusal Running::open_sinks() {
+  Ancestry source;
+  if (source_ != nullptr) {
+    Result<Ancestry> chain = source_->ancestry();
+    if (!chain.ok()) return {exit_usage, chain.status()};
+    source = std::move(chain).value();
+  }
   for (const auto& [name, settings] : pipeline_.replicas) {
     if (!only_.empty() && name != only_) continue;
     auto side = std::make_unique<SinkSide>(pipeline_, name, options_, loader_, *logger_);
+    if (Refusal refusal = side->check_nesting_of_path(source); !refusal.ok()) return refusal;
     if (Refusal refusal = side->open(); !refusal.ok()) return refusal;
+    if (Refusal refusal = side->check_nesting(source); !refusal.ok()) return refusal;
     sinks_.push_back(std::move(side));
   }
   if (sides_ == Sides::sink && sinks_.size() != 1)
@@ -123,18 +131,12 @@ Refusal Running::open_sinks() {
 
 Refusal Running::prepare() {
   if (Refusal refusal = find_directories(); !refusal.ok()) return refusal;
-  if (sides_ != Sides::sink) source_ = std::make_unique<SourceSide>(pipeline_, options_, loader_, *logger_);
-  // The roots are compared before anything is written or bound.
-  if (source_ != nullptr)
+  if (sides_ != Sides::sink) {
+    source_ = std::make_unique<SourceSide>(pipeline_, options_, loader_, *logger_);
     if (Refusal refusal = source_->prepare(state_directory_, sides_ == Sides::both); !refusal.ok()) return refusal;
+  }
   if (sides_ != Sides::source) {
     if (Refusal refusal = open_sinks(); !refusal.ok()) return refusal;
-    if (source_ != nullptr) {
-      const auto ancestry = source_->ancestry();
-      if (!ancestry.ok()) return {exit_usage, ancestry.status()};
-      for (const auto& side : sinks_)
-        if (Refusal refusal = side->check_nesting(ancestry.value()); !refusal.ok()) return refusal;
-    }
     for (const auto& side : sinks_)
       if (Refusal refusal = side->connect({}); !refusal.ok()) return refusal;
   }

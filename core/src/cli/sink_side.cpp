@@ -1,5 +1,7 @@
 #include "cli/sink_side.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <iostream>
 #include <mutex>
@@ -31,14 +33,15 @@ SinkSide::SinkSide(const config::Pipeline& pipeline, const std::string& replica,
 
 SinkSide::~SinkSide() = default;
 
-Refusal SinkSide::open() {
+Refusal SinkSide::open_plugin(bool keep_replaced) {
   config::Stage stage = settings_.sink;
-  const bool keeps = settings_.deletion.extra == false;
-  if (keeps && stage.plugin.text == config::default_sink &&
-      std::none_of(stage.options.begin(), stage.options.end(), [](const auto& o) { return o.name == "keep_replaced"; }))
+  const bool said = std::any_of(stage.options.begin(), stage.options.end(),
+                                [](const auto& option) { return option.name == "keep_replaced"; });
+  if (keep_replaced && !said && stage.plugin.text == config::default_sink)
     stage.options.push_back({"keep_replaced", {"true", stage.key + ".keep_replaced", stage.place}});
   Result<loader::PluginObject<Sink>> made = make_stage<Sink>(loader_, stage.plugin.text, stage, logger_);
   if (!made.ok()) return {exit_usage, made.status()};
+  plugin_.reset();
   plugin_ = std::move(made).value();
   sink_ = plugin_.get();
   if (options_.dry_run) {
@@ -50,19 +53,42 @@ Refusal SinkSide::open() {
   return {};
 }
 
-Refusal SinkSide::check_nesting(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& source) const {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> replica;
-  if (const Status status = sink_->ancestry(replica); !status.ok()) return {exit_usage, status};
+/// What an adopted replica had before, and everything under --keep-extra, is moved aside where something takes its name.
+Refusal SinkSide::open() {
+  const bool deletes = settings_.deletion.extra == true;
+  const bool keeps = settings_.deletion.extra == false || (settings_.adopt && !deletes);
+  if (Refusal refusal = open_plugin(keeps); !refusal.ok()) return refusal;
+  return state_.adopted && !deletes && !keeps ? open_plugin(true) : Refusal();
+}
+
+static Refusal refuse_nesting(const Ancestry& source, const Ancestry& replica, bool replica_exists, const std::string& root) {
   if (source.empty() || replica.empty()) return {};
-  const auto within = [](const auto& root, const auto& chain) {
-    return std::find(chain.begin(), chain.end(), root) != chain.end();
+  const auto within = [](const auto& directory, const Ancestry& chain) {
+    return std::find(chain.begin(), chain.end(), directory) != chain.end();
   };
   const char* how = nullptr;
-  if (source.front() == replica.front()) how = "source and replica are the same directory";
+  if (replica_exists && source.front() == replica.front()) how = "source and replica are the same directory";
   else if (within(source.front(), replica)) how = "the replica is inside the source";
-  else if (within(replica.front(), source)) how = "the source is inside the replica";
+  else if (replica_exists && within(replica.front(), source)) how = "the source is inside the replica";
   if (how == nullptr) return {};
-  return {exit_refused, Status(Code::conflict, std::string(how) + "; choose a destination outside", pipeline_.source.root)};
+  return {exit_refused, Status(Code::conflict, std::string(how) + "; choose a destination outside", root)};
+}
+
+Refusal SinkSide::check_nesting(const Ancestry& source) const {
+  Ancestry replica;
+  if (const Status status = sink_->ancestry(replica); !status.ok()) return {exit_usage, status};
+  return refuse_nesting(source, replica, true, pipeline_.source.root);
+}
+
+Refusal SinkSide::check_nesting_of_path(const Ancestry& source) const {
+  for (const config::RawOption& option : settings_.sink.options) {
+    if (option.name != "root") continue;
+    struct stat status {};
+    if (stat(option.value.text.c_str(), &status) == 0) return {}; // check_nesting() will look at the directory itself
+    const Result<Ancestry> nearest = ancestry_of_nearest(option.value.text);
+    if (nearest.ok()) return refuse_nesting(source, nearest.value(), false, pipeline_.source.root);
+  }
+  return {};
 }
 
 Refusal SinkSide::connect(const std::string& endpoint) {

@@ -26,7 +26,9 @@ class SinkSide {
   /// Opens and locks the replica. Nothing is written to it yet.
   Refusal open();
   /// Refuses roots that are equal or nested, given the source root and all its ancestors.
-  Refusal check_nesting(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& source) const;
+  Refusal check_nesting(const Ancestry& source) const;
+  /// The same before open(), which would make a replica root that is missing.
+  Refusal check_nesting_of_path(const Ancestry& source) const;
   /// Begins to connect. `endpoint`: instead of the configured one; may be empty.
   Refusal connect(const std::string& endpoint);
   void start();
@@ -37,6 +39,8 @@ class SinkSide {
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
+  Refusal open_plugin(bool keep_replaced);
+
   const config::Pipeline& pipeline_;
   const std::string name_;
   const config::Replica& settings_;

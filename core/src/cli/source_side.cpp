@@ -201,25 +201,7 @@ Refusal SourceSide::prepare_replica(const std::string& name, const config::Repli
   return {};
 }
 
-Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> SourceSide::ancestry() const {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> chain;
-  int fd = openat(root_->fd(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  while (fd >= 0) {
-    struct stat status {};
-    if (fstat(fd, &status) != 0) break;
-    if (!chain.empty() && chain.back() == std::pair<std::uint64_t, std::uint64_t>(status.st_dev, status.st_ino)) {
-      close(fd); // ".." of the root directory is itself
-      return chain;
-    }
-    chain.emplace_back(status.st_dev, status.st_ino);
-    const int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    close(fd);
-    fd = parent;
-  }
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  return Status::from_errno(error, "looking at the ancestors of the source root", pipeline_.source.root);
-}
+Result<Ancestry> SourceSide::ancestry() const { return ancestry_of(root_->fd(), pipeline_.source.root); }
 
 std::vector<std::string> SourceSide::endpoints() const {
   std::vector<std::string> bound;

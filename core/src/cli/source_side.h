@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/ancestry.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
 #include "config/pipeline.h"
@@ -43,7 +44,7 @@ class SourceSide {
   /// Opens the root, the state directory and the plugins, and binds. `with_sink`: the sink runs in this process.
   Refusal prepare(const std::string& state_directory, bool with_sink);
   /// (device, inode) of the root and all its ancestors.
-  [[nodiscard]] Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> ancestry() const;
+  [[nodiscard]] Result<Ancestry> ancestry() const;
   /// The endpoints bound, one a replica.
   [[nodiscard]] std::vector<std::string> endpoints() const;
 

@@ -4,7 +4,7 @@
 
 namespace osync::engine {
 
-LinkIndex::Group* LinkIndex::add(const LinkKey& key, NodeRef node, std::string_view name) {
+LinkIndex::Group* LinkIndex::add(const LinkKey& key, std::uint64_t inode, NodeRef node, std::string_view name) {
   const NameKey name_key{node.index, node.generation, std::string(name)};
   if (const auto known = by_name_.find(name_key); known != by_name_.end()) {
     if (known->second == key) return &groups_[key];
@@ -16,6 +16,8 @@ LinkIndex::Group* LinkIndex::add(const LinkKey& key, NodeRef node, std::string_v
   }
   by_name_.emplace(name_key, key);
   Group& group = groups_[key];
+  group.inode = inode;
+  by_inode_[inode] = key;
   group.names.push_back({node, std::string(name), false});
   return &group;
 }
@@ -23,6 +25,11 @@ LinkIndex::Group* LinkIndex::add(const LinkKey& key, NodeRef node, std::string_v
 LinkIndex::Group* LinkIndex::find(const LinkKey& key) {
   const auto found = groups_.find(key);
   return found == groups_.end() ? nullptr : &found->second;
+}
+
+const LinkIndex::Group* LinkIndex::find_inode(std::uint64_t inode) const {
+  const auto key = by_inode_.find(inode);
+  return key == by_inode_.end() ? nullptr : &groups_.at(key->second);
 }
 
 const LinkIndex::Group* LinkIndex::group_of(NodeRef node, std::string_view name) const {
@@ -58,12 +65,25 @@ void LinkIndex::remove(NodeRef node, std::string_view name, const LinkKey* excep
   if (group.leader == last) group.leader = index; // the last one takes the freed place
   if (index != last) group.names[index] = std::move(group.names[last]);
   group.names.pop_back();
-  if (group.names.empty()) groups_.erase(found);
+  if (!group.names.empty()) return;
+  if (const auto newest = by_inode_.find(group.inode); newest != by_inode_.end() && newest->second == found->first)
+    by_inode_.erase(newest);
+  groups_.erase(found);
+}
+
+void LinkIndex::remove_all(NodeRef node) {
+  while (true) {
+    const auto first = by_name_.lower_bound({node.index, node.generation, {}});
+    if (first == by_name_.end() || first->first.node != node.index || first->first.generation != node.generation) return;
+    const std::string name = first->first.name;
+    remove(node, name);
+  }
 }
 
 void LinkIndex::clear() {
   groups_.clear();
   by_name_.clear();
+  by_inode_.clear();
   full_ = false;
 }
 

@@ -7,7 +7,9 @@
 // Pure; the engine's thread.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -41,6 +43,7 @@ class LinkIndex {
     NodeRef content_node;           ///< with content_name: whose content is being read or waits for the stream, if
     std::string content_name;       ///< that entry still wants it
     Attributes version;             ///< as sent through the leader
+    std::uint64_t inode = 0;
     std::uint32_t searched_links = 0; ///< a search for all names was begun when there were so many links
   };
   static constexpr std::size_t no_leader = static_cast<std::size_t>(-1);
@@ -56,14 +59,18 @@ class LinkIndex {
   }
 
   /// The group of `key` with the name in it (added if there is room); nullptr when the index is full.
-  Group* add(const LinkKey& key, NodeRef node, std::string_view name);
+  Group* add(const LinkKey& key, std::uint64_t inode, NodeRef node, std::string_view name);
   [[nodiscard]] Group* find(const LinkKey& key);
+  /// The newest group of that inode number; a hint only, because inode numbers are used again.
+  [[nodiscard]] const Group* find_inode(std::uint64_t inode) const;
   /// The group that a name is in; nullptr when it is in none.
   [[nodiscard]] const Group* group_of(NodeRef node, std::string_view name) const;
   /// The index of a name in its group; no_leader when it is not there.
   [[nodiscard]] static std::size_t position(const Group& group, NodeRef node, std::string_view name);
   /// Forgets a name wherever it is, because it is gone or is another file now (unless it is of group `except`).
   void remove(NodeRef node, std::string_view name, const LinkKey* except = nullptr);
+  /// Forgets all names in a directory that is gone.
+  void remove_all(NodeRef node);
   /// Forgets everything.
   void clear();
   [[nodiscard]] std::size_t names() const noexcept { return by_name_.size(); }
@@ -77,15 +84,11 @@ class LinkIndex {
     NodeIndex node;
     std::uint32_t generation;
     std::string name;
-    friend bool operator==(const NameKey&, const NameKey&) = default;
-  };
-  struct NameHash {
-    std::size_t operator()(const NameKey& key) const noexcept {
-      return std::hash<std::string_view>{}(key.name) ^ (key.node * 0x9e3779b97f4a7c15ULL) ^ key.generation;
-    }
+    friend auto operator<=>(const NameKey&, const NameKey&) = default;
   };
   std::unordered_map<LinkKey, Group, KeyHash> groups_;
-  std::unordered_map<NameKey, LinkKey, NameHash> by_name_;
+  std::map<NameKey, LinkKey> by_name_; ///< ordered, so that a directory's names are neighbours
+  std::unordered_map<std::uint64_t, LinkKey> by_inode_;
   bool full_ = false;
 };
 

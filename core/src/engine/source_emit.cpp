@@ -149,6 +149,7 @@ bool SourceEngine::finalize(Item& item, OperationGroup& group, Sent& sent, Time 
     enqueue(node, {}, now);
   }
   if (item.kind == Item::Kind::publish) {
+    sent.stage = transfers_.at(item.transfer).stage;
     --(item.live ? transfers_open_live_ : transfers_open_backlog_);
     transfers_.erase(item.transfer);
   }
@@ -214,6 +215,8 @@ void SourceEngine::after_operation(Item& item, std::size_t index, Time now) {
   case OperationKind::remove: ++figures_.removals_sent; break;
   case OperationKind::put_file:
   case OperationKind::publish:
+  case OperationKind::make_symlink:
+  case OperationKind::make_special:
     if (operation.attributes.links > 1) link_content_sent(node, operation.name, id, operation.attributes, item.live, epoch, now);
     ++figures_.entries_sent;
     break;

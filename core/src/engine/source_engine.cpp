@@ -38,6 +38,7 @@ void SourceEngine::advance(Time now) {
   hand_out_transfers(now);
   hand_out_sweeps();
   hand_out_link_search();
+  ask_for_detached(now);
   emit(now);
   if (session_state_ != Session::ready) return;
   if (!initial_pass_done_ && counts_.backlog() == 0 && tree_[root_node].synced) {

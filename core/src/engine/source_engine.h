@@ -152,6 +152,9 @@ class SourceEngine {
   void stop(bool drain, Time now);
   /// Ends at once; what is not durable is left for the next start.
   void abort() { finish(Exit::done, Status()); }
+  /// The root's mount is gone (unmounted lazily), or `path` below it was mounted on or unmounted.
+  void root_gone(Time now) { mark_parent(root_node, epoch_, now); }
+  void mount_changed(const std::string& path, bool mounted, Time now);
   void pause(bool backlog_only, Time now);
   void resume(bool accept_deletions, Time now);
 
@@ -235,7 +238,7 @@ class SourceEngine {
     std::string name;
     FileId file = 0;
     std::uint64_t stage = 0;
-    Attributes attributes;
+    Attributes attributes; ///< until it is open: as the look saw them
     ObjectId id;
     std::uint64_t offset = 0;
     std::uint64_t ready_bytes = 0;
@@ -308,16 +311,17 @@ class SourceEngine {
   void set_live(PendingEntry& entry);
   void need_scan(NodeIndex node, Epoch epoch);
   void push_scan(NodeIndex node);
-  [[nodiscard]] Epoch drop_marks(NodeIndex node, Epoch epoch);
-  void unplace(NodeIndex top, Epoch epoch);
+  [[nodiscard]] Epoch drop_marks(NodeIndex node, Epoch epoch, Time now);
+  void unplace(NodeIndex top, Epoch epoch, Time now);
   void detach(NodeIndex node, Time now);
   void want_place(NodeIndex node, Epoch epoch, Time now);
   void forget_name(NodeIndex node, std::string_view name, Time now);
   [[nodiscard]] NodeIndex found_directory(NodeIndex parent, const std::string& name, const ObjectId& id, Time now);
   void placed_directory(NodeIndex node, bool fresh, Epoch epoch, Time now);
   void rescan_everything(Time now);
-  void collect_detached(Time asked_before);
-  void erase_node(NodeIndex node);
+  void collect_detached(Time asked_before, Time now);
+  void ask_for_detached(Time now);
+  void erase_node(NodeIndex node, Time now);
   [[nodiscard]] NodeRef ref(NodeIndex index) const { return {index, tree_[index].generation}; }
   [[nodiscard]] bool alive(NodeRef node) const {
     return node.index != no_node && tree_[node.index].used && tree_[node.index].generation == node.generation;
@@ -333,6 +337,7 @@ class SourceEngine {
   void on_list_piece(JobId id, const OpenJob& job, ListResult result, Time now);
   void scan_failed(NodeIndex node, const Status& status, Time now);
   [[nodiscard]] Scan* find_scan(NodeRef node, std::uint64_t id);
+  void note_mount(std::string path);
   void note_watch(NodeIndex node, const Status& watch, bool asked);
   void finish_scan_piece(NodeRef node, std::uint64_t scan, Time now);
   void close_scan(NodeIndex node, bool complete, Time now);
@@ -351,9 +356,12 @@ class SourceEngine {
   void on_linked(NodeIndex node, EntryRead& read, Item& item, bool from_scan, bool live, Epoch epoch, Time now);
   void link_content_sent(NodeIndex node, const std::string& name, const ObjectId& id, const Attributes& attributes,
                          bool live, Epoch epoch, Time now);
+  void mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now);
   void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);
   [[nodiscard]] const LinkIndex::Name* leader_of(const LinkIndex::Group& group) const;
-  void search_links(LinkIndex::Group& group, const Attributes& attributes, bool live, Epoch epoch);
+  void search_links(LinkIndex::Group& group, const Attributes& attributes, Epoch epoch);
+  void met_in_listing(NodeIndex node, const ListedEntry& entry, Epoch epoch, Time now);
+  void forget_link(NodeIndex node, const EntryRead& read, Epoch epoch, Time now);
   void hand_out_link_search();
   void on_links_found(const OpenJob& job, LinksFound result, Time now);
   void end_link_search();
@@ -368,7 +376,8 @@ class SourceEngine {
   void on_chunk(const OpenJob& job, FileChunk result, Time now);
   void on_closed(const OpenJob& job, FileClosed result, Time now);
   void abandon_transfer(std::uint64_t key, const Status& status, Time now);
-  void abandon_transfers_in(NodeIndex node);
+  void abandon_transfers_in(NodeIndex node, Time now);
+  void discard_stage(NodeRef node, std::uint64_t stage, bool live, Time now);
 
   // ---- source_emit.cpp: into the stream ----
   void emit(Time now);
@@ -447,6 +456,8 @@ class SourceEngine {
   Epoch epoch_ = 1;
   std::vector<Fence> fences_;
   std::uint64_t next_barrier_ = 1;
+  std::uint64_t detached_barrier_ = 0; ///< asked for to be sure of detached directories; 0: none
+  Time detached_asked_{0};
   Time last_checkpoint_{0};
   bool checkpoint_under_way_ = false;
   bool initial_pass_done_ = false;

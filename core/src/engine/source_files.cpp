@@ -1,6 +1,7 @@
 // Large files: read as a cursor, staged on the sink piece by piece, published at the end if nothing changed meanwhile.
 // Live changes and other backlog go between the pieces.
 #include <algorithm>
+#include <utility>
 
 #include "engine/source_engine.h"
 
@@ -19,6 +20,7 @@ void SourceEngine::start_transfer(NodeIndex node, const EntryRead& read, bool li
   transfer.node = ref(node);
   transfer.name = read.operation.name;
   transfer.id = read.id;
+  transfer.attributes = read.operation.attributes;
   transfer.live = live;
   transfer.epoch = epoch;
   transfer.since = now;
@@ -80,8 +82,12 @@ void SourceEngine::on_opened(const OpenJob& job, FileOpened result, Time now) {
   Transfer& transfer = transfers_.at(job.transfer);
   transfer.job_open = false;
   transfer.file = result.file;
-  transfer.attributes = std::move(result.attributes);
-  if (!result.status.ok()) abandon_transfer(job.transfer, result.status, now);
+  const Attributes seen = std::exchange(transfer.attributes, std::move(result.attributes));
+  if (!result.status.ok()) return abandon_transfer(job.transfer, result.status, now);
+  // The identity was read by the look. Of a file with several links, another one's would join the wrong group.
+  const Attributes& found = transfer.attributes;
+  if ((seen.links > 1 || found.links > 1) && (seen.inode != found.inode || seen.links != found.links))
+    abandon_transfer(job.transfer, Status(Code::stale, "another file, or with other links, since it was looked at"), now);
 }
 
 void SourceEngine::on_chunk(const OpenJob& job, FileChunk result, Time now) {
@@ -170,29 +176,33 @@ void SourceEngine::abandon_transfer(std::uint64_t key, const Status& status, Tim
   if (transfer.job_open || transfer.file != 0) return; // goes on when the job is done, or the file is closed
   if (transfer.started) --(transfer.live ? transfers_open_live_ : transfers_open_backlog_);
   else std::erase(transfers_waiting_, key);
-  if (transfer.staged && session_state_ == Session::ready) {
-    Operation discard;
-    discard.kind = OperationKind::discard_stage;
-    discard.stage = transfer.stage;
-    Item item;
-    item.kind = Item::Kind::stage;
-    item.live = transfer.live;
-    item.node = transfer.node;
-    item.since = now;
-    item.operations.push_back(std::move(discard));
-    item.notes.emplace_back();
-    push_item(std::move(item));
-  }
+  if (transfer.staged) discard_stage(transfer.node, transfer.stage, transfer.live, now);
   transfers_.erase(key);
 }
 
+/// What is staged on the replica will not be published. (A session that ends discards all of its stages.)
+void SourceEngine::discard_stage(NodeRef node, std::uint64_t stage, bool live, Time now) {
+  if (session_state_ != Session::ready) return;
+  Operation discard;
+  discard.kind = OperationKind::discard_stage;
+  discard.stage = stage;
+  Item item;
+  item.kind = Item::Kind::stage;
+  item.live = live;
+  item.node = node;
+  item.since = now;
+  item.operations.push_back(std::move(discard));
+  item.notes.emplace_back();
+  push_item(std::move(item));
+}
+
 /// The directory has lost its place: its large files are found anew by the scan at the new one.
-void SourceEngine::abandon_transfers_in(NodeIndex node) {
+void SourceEngine::abandon_transfers_in(NodeIndex node, Time now) {
   std::vector<std::uint64_t> keys;
   for (const auto& [key, transfer] : transfers_)
     if (transfer.node.index == node && !transfer.abandoned)
       keys.push_back(key);
-  for (const std::uint64_t key : keys) abandon_transfer(key, Status(), Time(0));
+  for (const std::uint64_t key : keys) abandon_transfer(key, Status(), now);
 }
 
 } // namespace osync::engine

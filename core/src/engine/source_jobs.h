@@ -86,7 +86,7 @@ struct EntryRead {
     ready,    ///< `operation` is complete (put_file, make_directory, make_symlink, make_special)
     absent,   ///< ENOENT below the right directory
     large,    ///< a regular file above the inline limit, or sparse: open it with OpenFileJob; attributes are set
-    linked,   ///< a regular file with several links, contents not read; attributes are set
+    linked,   ///< a file of any type but directory with several links, not read; attributes and id are set
     torn,     ///< changed while it was read; the operation holds what was read (attributes from before)
     failed,   ///< `status` says why; the replica's copy is kept
     mount,    ///< on another file system than the root; not entered

@@ -17,7 +17,7 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
   const std::string name = read.operation.name;
   const LinkKey key = LinkIndex::key_of(read.id, read.operation.attributes);
   const bool known = links_.group_of(ref(node), name) != nullptr;
-  LinkIndex::Group* group = links_.add(key, ref(node), name);
+  LinkIndex::Group* group = links_.add(key, read.operation.attributes.inode, ref(node), name);
   if (group != nullptr && live && !known) group->searched_links = 0; // a new link may be to a name that is not known
   const auto read_content = [&] {
     if (group != nullptr) {
@@ -36,7 +36,7 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
   const LinkIndex::Name* leader = leader_of(*group);
   const bool current = leader != nullptr && leader != &group->names[self] && !content_hinted &&
                        LinkIndex::same_version(group->version, read.operation.attributes);
-  search_links(*group, read.operation.attributes, live, epoch);
+  search_links(*group, read.operation.attributes, epoch);
   if (current) {
     Operation link;
     link.kind = OperationKind::make_link;
@@ -65,16 +65,21 @@ const LinkIndex::Name* SourceEngine::leader_of(const LinkIndex::Group& group) co
   return valid ? &leader : nullptr;
 }
 
+/// Marks the other names of the group that this one is known in, where a change was reported for this name alone.
+void SourceEngine::mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now) {
+  const LinkIndex::Group* group = links_.group_of(ref(node), name);
+  if (group == nullptr) return;
+  for (const LinkIndex::Name& other : group->names)
+    if (alive(other.node) && tree_[other.node.index].placed &&
+        (other.node.index != node || (same_directory && other.name != name)))
+      mark_entry(other.node.index, other.name, true, epoch, WatchEvent::content, now, now);
+}
+
 /// The name is absent now, or another file. What was written through it was reported for it alone (WATCHERS.md): with a
 /// `content` event, the file's other names have to be sent.
 void SourceEngine::link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now) {
   if (content) {
-    if (const LinkIndex::Group* group = links_.group_of(ref(node), name); group != nullptr) {
-      for (const LinkIndex::Name& other : group->names) {
-        if (!alive(other.node) || (other.node.index == node && other.name == name)) continue;
-        if (tree_[other.node.index].placed) mark_entry(other.node.index, other.name, true, epoch, WatchEvent::content, now, now);
-      }
-    }
+    mark_other_names(node, name, true, epoch, now);
     if (tree_[node].placed) need_scan(node, epoch); // a name that is not known to be one of its group
   }
   links_.remove(ref(node), name);
@@ -84,9 +89,9 @@ void SourceEngine::link_name_lost(NodeIndex node, std::string_view name, bool co
 void SourceEngine::link_content_sent(NodeIndex node, const std::string& name, const ObjectId& id,
                                      const Attributes& attributes, bool live, Epoch epoch, Time now) {
   const LinkKey key = LinkIndex::key_of(id, attributes);
-  LinkIndex::Group* group = links_.add(key, ref(node), name);
+  LinkIndex::Group* group = links_.add(key, attributes.inode, ref(node), name);
   if (group == nullptr) return;
-  search_links(*group, attributes, live, epoch);
+  search_links(*group, attributes, epoch);
   group->content_node = NodeRef{};
   group->version = attributes;
   group->version.xattrs.clear();
@@ -97,18 +102,39 @@ void SourceEngine::link_content_sent(NodeIndex node, const std::string& name, co
     if (other.on_replica) other.placement = tree_[node].placement;
     if (other.on_replica || !alive(other.node) || !tree_.placed(other.node.index)) continue;
     mark_entry(other.node.index, other.name, live, epoch, 0, now, now);
-    tree_.entry(other.node.index, other.name).hints = WatchEvent::existence;
   }
+}
+
+/// What was read at this name is no name of the group that it is known in, if it is in one.
+void SourceEngine::forget_link(NodeIndex node, const EntryRead& read, Epoch epoch, Time now) {
+  const Attributes& attributes = read.operation.attributes;
+  const LinkIndex::Group* group = links_.group_of(ref(node), read.operation.name);
+  if (group == nullptr) return;
+  const bool linked = attributes.type != FileType::directory && attributes.links > 1;
+  if (!linked || links_.find(LinkIndex::key_of(read.id, attributes)) != group)
+    link_name_lost(node, read.operation.name, false, epoch, now);
+}
+
+/// A comparison has met an entry that no look has seen: its name may belong to a group whose content was sent through
+/// another name, or no longer to the one that it is known in. A look decides.
+void SourceEngine::met_in_listing(NodeIndex node, const ListedEntry& entry, Epoch epoch, Time now) {
+  if (links_.names() == 0) return;
+  const Attributes& attributes = entry.attributes;
+  const bool linked = attributes.type != FileType::directory && attributes.links > 1;
+  const LinkIndex::Group* known = links_.group_of(ref(node), entry.name);
+  const bool member = known != nullptr && linked && known->inode == attributes.inode;
+  if (member || (known == nullptr && !(linked && links_.find_inode(attributes.inode) != nullptr))) return;
+  if (known != nullptr) link_name_lost(node, entry.name, false, epoch, now);
+  mark_entry(node, entry.name, false, epoch, WatchEvent::existence, now, now);
 }
 
 // ---- names that no event told of ----------------------------------------------------------------------------------
 
 /// link(2) is reported for the new name only. Where fewer names are known than the file has links, the others are looked
-/// for in all directories, once for each number of links (they may be outside the root).
-void SourceEngine::search_links(LinkIndex::Group& group, const Attributes& attributes, bool live, Epoch epoch) {
+/// for in all directories, once for each number of links (they may be outside the root). The first pass meets most names
+/// itself: the search waits for its end, and then looks for those that are still not known.
+void SourceEngine::search_links(LinkIndex::Group& group, const Attributes& attributes, Epoch epoch) {
   if (group.names.size() >= attributes.links || group.searched_links >= attributes.links) return;
-  // The first pass meets all names itself, but for those that it passed before an event told of a new link.
-  if (!initial_pass_done_ && !live) return;
   group.searched_links = attributes.links;
   if (link_search_.wanted.empty()) {
     link_search_.wanted_epoch = epoch;
@@ -123,9 +149,16 @@ void SourceEngine::search_links(LinkIndex::Group& group, const Attributes& attri
 
 void SourceEngine::hand_out_link_search() {
   LinkSearch& search = link_search_;
-  if (search.inodes == nullptr && !search.wanted.empty()) {
+  // During the first pass: when nothing else of the backlog is left that was known before.
+  const bool may_begin = initial_pass_done_ || counts_.backlog_until(search.wanted_epoch) <= 1;
+  if (search.inodes == nullptr && !search.wanted.empty() && may_begin) {
+    std::erase_if(search.wanted, [this](std::uint64_t inode) {
+      const LinkIndex::Group* group = links_.find_inode(inode);
+      return group != nullptr && group->names.size() >= group->searched_links;
+    });
     search.inodes = std::make_shared<const std::unordered_set<std::uint64_t>>(std::exchange(search.wanted, {}));
     search.epoch = search.wanted_epoch; // the count passes over to the pass
+    if (search.inodes->empty()) return end_link_search();
     tree_.for_all([&](NodeIndex node) {
       if (tree_[node].placed) search.directories.push_back(ref(node));
     });
@@ -151,7 +184,8 @@ void SourceEngine::on_links_found(const OpenJob& job, LinksFound result, Time no
     const NodeIndex node = job.node.index;
     if (!result.status.ok()) need_scan(node, link_search_.epoch); // says what is wrong, and finds the names
     for (const std::string& name : result.names)
-      if (links_.group_of(job.node, name) == nullptr)
+      if (const LinkIndex::Group* group = links_.group_of(job.node, name);
+          group == nullptr || !link_search_.inodes->contains(group->inode))
         mark_entry(node, name, false, link_search_.epoch, WatchEvent::existence, now, now);
   }
   end_link_search();

@@ -232,6 +232,7 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   case EntryRead::Outcome::large:
     if (from_scan) return later(now);
     forget_name(node, name, now);
+    forget_link(node, read, epoch, now);
     return start_transfer(node, read, live, epoch, now);
   case EntryRead::Outcome::linked:
     forget_name(node, name, now);
@@ -255,7 +256,7 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   case EntryRead::Outcome::mount: {
     forget_name(node, name, now);
     std::string path = tree_.path(node, name);
-    if (mounts_seen_.size() < 100 && mounts_seen_.insert(path).second) figures_.mounts_skipped.push_back(path);
+    note_mount(std::move(path));
     if (!from_scan) close_entry(node, name, now);
     return;
   }
@@ -264,9 +265,16 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   }
   Note note;
   if (read.operation.kind == OperationKind::make_directory) {
-    link_name_lost(node, name, false, epoch, now);
+    forget_link(node, read, epoch, now);
     const NodeIndex former = tree_.child(node, name);
-    const bool replaces = former != no_node && tree_[former].id != read.id && tree_[former].placed;
+    const NodeIndex known = tree_.find(read.id);
+    const bool in_place = known != no_node && known == former && tree_[known].placed;
+    const PendingEntry* reported = tree_.find_entry(node, name);
+    // A directory that came to be here by a reported change, and that the replica does not have here: what it has
+    // under this name is of another one.
+    const bool arrived = !from_scan && !in_place && reported != nullptr &&
+                         (reported->hints & WatchEvent::existence) != 0 && !reported->absent_on_replica;
+    const bool replaces = arrived || (former != no_node && former != known && tree_[former].placed);
     if (found_directory(node, name, read.id, now) == no_node) return later(now);
     if (!tree_.placed(node)) return; // this very directory turned out to be elsewhere
     note.id = read.id;
@@ -281,8 +289,8 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
     }
   } else {
     forget_name(node, name, now);
-    if (read.operation.attributes.type == FileType::regular && read.operation.attributes.links > 1) note.id = read.id;
-    else link_name_lost(node, name, false, epoch, now);
+    forget_link(node, read, epoch, now);
+    if (read.operation.attributes.links > 1) note.id = read.id;
     if (!from_scan) hot_files_.transferred(ref(node), name, now);
   }
   item.operations.push_back(std::move(read.operation));

@@ -132,7 +132,7 @@ void SourceEngine::push_scan(NodeIndex node) {
 
 /// Clears the marks of a directory whose whole content will be scanned anyway once it has a place again; returns the
 /// oldest epoch among them and `epoch`, which that scan has to carry.
-Epoch SourceEngine::drop_marks(NodeIndex node, Epoch epoch) {
+Epoch SourceEngine::drop_marks(NodeIndex node, Epoch epoch, Time now) {
   Node& self = tree_[node];
   if (self.self_dirty) {
     counts_.remove(self.self_epoch, true);
@@ -142,6 +142,8 @@ Epoch SourceEngine::drop_marks(NodeIndex node, Epoch epoch) {
   if (!self.entries) return epoch;
   for (auto item = self.entries->begin(); item != self.entries->end();) {
     PendingEntry& entry = item->second;
+    // Perhaps nobody will read this name again: what was written through it is read through the others.
+    if ((entry.hints & WatchEvent::content) != 0) mark_other_names(node, item->first, false, entry.dirty ? entry.epoch : entry.open_epoch, now);
     if (entry.dirty) {
       if (!entry.failed) {
         counts_.remove(entry.epoch, entry.live);
@@ -158,18 +160,18 @@ Epoch SourceEngine::drop_marks(NodeIndex node, Epoch epoch) {
 
 /// The replica has no directory for `top` any more, at least not where it belongs: everything below has to be scanned
 /// once it is placed again. Operations below it that are under way become void when they reach the stream.
-void SourceEngine::unplace(NodeIndex top, Epoch since) {
+void SourceEngine::unplace(NodeIndex top, Epoch since, Time now) {
   std::vector<NodeIndex> nodes;
   tree_.for_subtree(top, [&](NodeIndex node) { nodes.push_back(node); });
   for (const NodeIndex node : nodes) {
     Node& self = tree_[node];
     if (!self.placed && !self.scan_needed) continue; // nothing known below it yet
-    Epoch epoch = drop_marks(node, since);
+    Epoch epoch = drop_marks(node, since, now);
     if (const auto scan = scans_.find(node); scan != scans_.end()) {
       epoch = std::min(epoch, scan->second.epoch);
-      close_scan(node, false, Time(0));
+      close_scan(node, false, now);
     }
-    abandon_transfers_in(node);
+    abandon_transfers_in(node, now);
     self.placed = self.fresh = self.synced = self.failed = false;
     ++self.placement;
     need_scan(node, epoch);
@@ -178,7 +180,7 @@ void SourceEngine::unplace(NodeIndex top, Epoch since) {
 
 void SourceEngine::detach(NodeIndex node, Time now) {
   if (tree_[node].parent == no_node) return;
-  unplace(node, epoch_);
+  unplace(node, epoch_, now);
   tree_.detach(node, now);
 }
 
@@ -210,7 +212,7 @@ NodeIndex SourceEngine::found_directory(NodeIndex parent, const std::string& nam
     }
     if (self.parent != no_node) // moved here; what is left at the old name has to be found out
       mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
-    unplace(node, epoch_);
+    unplace(node, epoch_, now);
   }
   if (const NodeIndex former = tree_.child(parent, name); former != no_node) detach(former, now);
   tree_.attach(node, parent, name, now);
@@ -223,13 +225,14 @@ NodeIndex SourceEngine::found_directory(NodeIndex parent, const std::string& nam
 void SourceEngine::placed_directory(NodeIndex node, bool fresh, Epoch epoch, Time now) {
   Node& self = tree_[node];
   const bool was_placed = self.placed;
+  const bool waited = !was_placed || self.lost; // then nothing of it is queued
   self.placed = true;
   self.lost = false;
   if (!self.synced && !self.scan_open) {
     if (!was_placed) self.fresh = fresh;
     need_scan(node, epoch);
   }
-  if (!was_placed) requeue_node(node, now);
+  if (waited) requeue_node(node, now);
 }
 
 /// Events were lost: any directory that is known may differ. Directories that are not known are found by scanning
@@ -243,23 +246,33 @@ void SourceEngine::rescan_everything(Time) {
 }
 
 /// Directories that were not found again anywhere although all events from before the barrier have been seen.
-void SourceEngine::collect_detached(Time asked_before) {
+void SourceEngine::collect_detached(Time asked_before, Time now) {
   std::vector<NodeIndex> gone;
   for (const NodeIndex node : tree_.detached())
     if (tree_[node].detached_at < asked_before) gone.push_back(node);
-  for (const NodeIndex node : gone) erase_node(node);
+  for (const NodeIndex node : gone) erase_node(node, now);
 }
 
-void SourceEngine::erase_node(NodeIndex top) {
+/// What is pending below a detached directory holds up fences until it is found again, or a barrier shows that it is gone.
+void SourceEngine::ask_for_detached(Time now) {
+  const auto& detached = tree_.detached();
+  if (detached_barrier_ != 0 || detached.empty() || tree_[detached.front()].detached_at >= now) return;
+  detached_barrier_ = next_barrier_++;
+  detached_asked_ = now;
+  outputs_.barriers.push_back(detached_barrier_);
+}
+
+void SourceEngine::erase_node(NodeIndex top, Time now) {
   tree_.erase(top, [&](NodeIndex node) {
     Node& self = tree_[node];
     if (self.watched) outputs_.unwatch.push_back(self.id);
-    static_cast<void>(drop_marks(node, epoch_));
+    static_cast<void>(drop_marks(node, epoch_, now));
+    links_.remove_all(ref(node));
     if (self.self_open) counts_.remove(self.self_open_epoch, true);
     if (self.entries)
       for (const auto& [name, entry] : *self.entries)
         if (entry.open) counts_.remove(entry.open_epoch, entry.open_live);
-    if (scans_.contains(node)) close_scan(node, false, Time(0));
+    if (scans_.contains(node)) close_scan(node, false, now);
     for (auto& [key, transfer] : transfers_)
       if (transfer.node.index == node) transfer.abandoned = true;
     if (self.scan_needed && self.scan_counted) counts_.remove(self.scan_epoch, false);
@@ -314,7 +327,7 @@ void SourceEngine::want_place(NodeIndex node, Epoch epoch, Time now) {
     const Node& self = tree_[node];
     if (self.parent == no_node) return;
     if (const PendingEntry* known = tree_.find_entry(self.parent, self.name); known != nullptr && known->live) return;
-    mark_entry(self.parent, std::string(self.name), true, epoch, WatchEvent::existence, now, now);
+    mark_entry(self.parent, std::string(self.name), true, epoch, 0, now, now);
     node = self.parent;
   }
 }

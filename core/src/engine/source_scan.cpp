@@ -45,10 +45,7 @@ void SourceEngine::on_sweep(const OpenJob& job, SweepResult result, Time now) {
   note_watch(node, result.watch, true);
   for (std::string& name : result.mounts) {
     std::string path = tree_.attached(node) ? tree_.path(node, name) : name;
-    if (mounts_seen_.size() < 100 && mounts_seen_.insert(path).second) {
-      say(LogLevel::warning, "not entered, because it is another file system (one_file_system: true) or a replica: " + path);
-      figures_.mounts_skipped.push_back(std::move(path));
-    }
+    note_mount(std::move(path));
   }
   for (FoundDirectory& found : result.directories) {
     // The sweep only makes directories known. Whether they are there, and where, is for looks and scans to say.
@@ -57,6 +54,28 @@ void SourceEngine::on_sweep(const OpenJob& job, SweepResult result, Time now) {
     tree_.attach(child, node, std::move(found.name), now);
     sweep_stack_.push_back(ref(child));
   }
+}
+
+/// Said once a path; at most 100 are listed.
+void SourceEngine::note_mount(std::string path) {
+  if (mounts_seen_.size() >= 100 || !mounts_seen_.insert(path).second) return;
+  say(LogLevel::warning, "not entered, and left alone on the replica, because it is another file system "
+                         "(one_file_system: true) or a replica itself: " + path);
+  figures_.mounts_skipped.push_back(std::move(path));
+}
+
+/// Something was mounted on or unmounted from a path below the root, which no watcher reports.
+void SourceEngine::mount_changed(const std::string& path, bool mounted, Time now) {
+  NodeIndex node = root_node;
+  std::size_t begin = 0;
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', begin)) {
+    node = tree_.child(node, std::string_view(path).substr(begin, slash - begin));
+    if (node == no_node) return; // the scan will meet it
+    begin = slash + 1;
+  }
+  say(LogLevel::warning, std::string(mounted ? "something was mounted on " : "something was unmounted from ") + path);
+  if (!mounted) mounts_seen_.erase(path);
+  mark_entry(node, std::string_view(path).substr(begin), true, epoch_, 0, now, now);
 }
 
 void SourceEngine::note_watch(NodeIndex node, const Status& watch, bool asked) {
@@ -265,6 +284,7 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
   for (const ListedEntry& entry : result.entries) {
     if (entry.attributes.type != FileType::directory || entry.mount) {
       forget_name(node, entry.name, now);
+      met_in_listing(node, entry, scan->epoch, now);
       continue;
     }
     item.listed_directories.emplace_back(entry.name, entry.id);
@@ -373,7 +393,7 @@ void SourceEngine::on_answer(const ListingAnswer& answer, Time now) {
   if (!answer.status.ok()) {
     pieces_.erase(found);
     if (answer.status.code() == Code::not_found && node.index != root_node) {
-      unplace(node.index, epoch);
+      unplace(node.index, epoch, now);
       mark_parent(node.index, epoch, now);
     } else {
       scan_failed(node.index, answer.status, now);

@@ -51,10 +51,14 @@ void SourceEngine::on_register(const Register& message, Time now) {
     reason = "the sink serves pipeline \"" + message.pipeline + "\", this source \"" + settings_.pipeline + "\"";
   else if (message.replica_name != settings_.replica)
     reason = "the sink serves replica \"" + message.replica_name + "\", expected here: \"" + settings_.replica + "\"";
+  else if (settings_.known_replica.replica != Uuid{} && message.identity.replica == Uuid{} && !message.take_over)
+    reason = "the replica has lost its identity: this source has replicated to it before, and it is not there now. Is its "
+             "disk mounted? Nothing was written; --take-over begins a new replica there";
   if (!reason.empty()) {
     say(LogLevel::error, "sink refused: " + reason);
     outputs_.messages.emplace_back(Refuse{Code::conflict, reason});
-    if (settings_.end_with_sink || settings_.once) finish(Exit::peer_lost, Status(Code::conflict, reason));
+    if (settings_.end_with_sink || settings_.once)
+      finish(settings_.end_with_sink ? Exit::refused : Exit::peer_lost, Status(Code::conflict, reason));
     return;
   }
   session_ = settings_.session_seed + ++sessions_begun_;
@@ -77,7 +81,7 @@ void SourceEngine::on_ready(const Ready& message, Time now) {
     say(LogLevel::warning, "the sink cannot keep everything: " + message.capabilities.description);
   if (first || message.empty || other_replica) {
     // Nothing, or nothing certain, is known of this replica: everything is compared or, below an empty root, sent.
-    unplace(root_node, oldest_epoch);
+    unplace(root_node, oldest_epoch, now);
     tree_[root_node].synced = false;
     links_.clear();
     placed_directory(root_node, message.empty, oldest_epoch, now);
@@ -123,6 +127,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
   const Sent* found = stream_.find(failure.sequence);
   if (found == nullptr) return;
   const Sent sent = *found;
+  if (sent.stage != 0) discard_stage(sent.node, sent.stage, true, now);
   if (!alive(sent.node)) return;
   const NodeIndex node = sent.node.index;
   const Code code = failure.status.code();
@@ -137,7 +142,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
     if (displaced && node != root_node) {
       // The replica's directory is not there. Everything of it is sent again once it is.
-      unplace(node, oldest_epoch);
+      unplace(node, oldest_epoch, now);
       reopen_fences(failure.sequence);
       return mark_parent(node, oldest_epoch, now);
     }
@@ -155,7 +160,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
         return abandon_transfer(key, failure.status, now);
     return;
   }
-  if (const NodeIndex child = tree_.child(node, name); child != no_node) unplace(child, oldest_epoch);
+  if (const NodeIndex child = tree_.child(node, name); child != no_node) unplace(child, oldest_epoch, now);
   reopen_fences(failure.sequence);
   PendingEntry& entry = tree_.entry(node, name);
   if ((displaced || code == Code::corrupt) && entry.attempts < 4) {

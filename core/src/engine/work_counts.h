@@ -28,6 +28,12 @@ class WorkCounts {
     return (live_.empty() || live_.begin()->first > epoch) &&
            (!with_backlog || backlog_.empty() || backlog_.begin()->first > epoch);
   }
+  /// Work of the backlog of `epoch` and earlier ones.
+  [[nodiscard]] std::uint64_t backlog_until(Epoch epoch) const {
+    std::uint64_t sum = 0;
+    for (auto count = backlog_.begin(); count != backlog_.end() && count->first <= epoch; ++count) sum += count->second;
+    return sum;
+  }
   [[nodiscard]] std::uint64_t live() const { return total(live_); }
   [[nodiscard]] std::uint64_t backlog() const { return total(backlog_); }
 

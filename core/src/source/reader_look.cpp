@@ -99,21 +99,25 @@ void Look::look_pinned(PinnedEntry& pinned, EntryRead& entry) {
     return;
   default:
     operation.kind = OperationKind::make_special;
+    if (left_as_linked(pinned, entry)) return;
     if (add_xattrs(pinned, entry)) entry.outcome = Outcome::ready;
   }
+}
+
+/// Files of any type but directories may have several names, which are found by their identity. True: that is all for
+/// now, or it failed.
+bool Look::left_as_linked(const PinnedEntry& pinned, EntryRead& entry) {
+  if (pinned.status.attributes.links <= 1) return false;
+  if (!add_identity(pinned, entry)) return true;
+  if (!include_linked_) entry.outcome = Outcome::linked;
+  return !include_linked_;
 }
 
 void Look::look_regular(PinnedEntry& pinned, EntryRead& entry) {
   Operation& operation = entry.operation;
   const FileStatus& before = pinned.status;
   operation.kind = OperationKind::put_file;
-  if (before.attributes.links > 1) { // its other names are found by the identity
-    if (!add_identity(pinned, entry)) return;
-    if (!include_linked_) {
-      entry.outcome = Outcome::linked;
-      return;
-    }
-  }
+  if (left_as_linked(pinned, entry)) return;
   const std::uint64_t size = before.attributes.size;
   if (size > context_.limits.inline_bytes) {
     entry.outcome = Outcome::large;
@@ -160,6 +164,7 @@ void Look::look_directory(PinnedEntry& pinned, EntryRead& entry) {
 
 void Look::look_symlink(PinnedEntry& pinned, EntryRead& entry) {
   entry.operation.kind = OperationKind::make_symlink;
+  if (left_as_linked(pinned, entry)) return;
   const int error = read_target(pinned.fd.get(), "", entry.operation.target);
   if (error != 0) return fail(entry, error, "readlinkat (look at symlink)");
   entry.operation.attributes.size = entry.operation.target.size();

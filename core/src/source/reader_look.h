@@ -47,6 +47,7 @@ class Look {
   void look_symlink(PinnedEntry& pinned, Entry& entry);
   void read_content(int fd, const FileStatus& before, Entry& entry);
   /// These add to a pinned entry of any type. False: the entry failed.
+  bool left_as_linked(const PinnedEntry& pinned, engine::EntryRead& entry);
   bool add_identity(const PinnedEntry& pinned, Entry& entry);
   bool add_xattrs(const PinnedEntry& pinned, Entry& entry);
   bool accept_xattrs(int error, Entry& entry);

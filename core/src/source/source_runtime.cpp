@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <future>
 
+#include "source/mount_monitor.h"
 #include "wire/codec.h"
 
 namespace osync::source {
@@ -79,6 +80,16 @@ void SourceRuntime::run() {
   };
   link_ = std::make_unique<session::PeerLink>(parts_.transport, parts_.logger, std::move(handlers));
   watcher_thread_ = std::thread([this] { watch(); });
+  MountMonitor::Handlers mounts;
+  mounts.root_gone = [this] { post([](engine::SourceEngine& engine, Time now) { engine.root_gone(now); }); };
+  mounts.changed = [this](std::string path, bool mounted) {
+    post([path = std::move(path), mounted](engine::SourceEngine& engine, Time now) {
+      engine.mount_changed(path, mounted, now);
+    });
+  };
+  auto monitor = std::make_unique<MountMonitor>(parts_.root, std::move(mounts));
+  if (const Status started = monitor->start(); !started.ok())
+    parts_.logger.warning("mounts on the source are not noticed: " + started.to_string());
 
   std::vector<Input> inputs;
   while (engine_.exit() == engine::Exit::running) {
@@ -92,6 +103,7 @@ void SourceRuntime::run() {
     engine_.advance(now);
     perform(engine_.take_outputs(), now);
   }
+  monitor.reset();
   stopping_ = true;
   batches_consumed_.notify_all();
   parts_.watcher.wake();
