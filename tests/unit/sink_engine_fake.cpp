@@ -82,6 +82,8 @@ Status FakeReplica::run(const OperationGroup& group, std::size_t index, Object& 
     return {};
   }
   const Operation& operation = group.operations[index];
+  if (fault)
+    if (Status status = fault(operation); !status.ok()) return status;
   ++changed;
   switch (operation.kind) {
   case OperationKind::put_file: {
@@ -132,6 +134,21 @@ Status FakeReplica::run(const OperationGroup& group, std::size_t index, Object& 
     return set_attributes(directory, operation);
   }
   return {Code::internal, "an operation that does not exist"};
+}
+
+FakeReplica FakeReplica::durable_copy() const {
+  FakeReplica copy;
+  std::map<const Object*, std::shared_ptr<Object>> made;
+  const std::function<std::shared_ptr<Object>(const Object&)> clone = [&](const Object& object) {
+    auto& twin = made[&object];
+    if (twin) return twin;
+    twin = std::make_shared<Object>(object);
+    for (auto& [name, entry] : twin->entries) entry = clone(*entry);
+    return twin;
+  };
+  copy.root_ = clone(*root_);
+  copy.next_number_ = next_number_;
+  return copy;
 }
 
 GroupResult FakeReplica::apply(const OperationGroup& group) {

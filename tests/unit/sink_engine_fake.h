@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,11 @@ class FakeReplica {
   /// All paths with what is there; names of one file carry the same number, counted from the first.
   [[nodiscard]] std::string dump() const;
   [[nodiscard]] std::size_t stages() const { return stages_.size(); }
+  /// A copy with objects of its own, without stages: what a crash leaves of what was durable.
+  [[nodiscard]] FakeReplica durable_copy() const;
+
+  /// Asked before each operation, where set; an operation fails with a status that is not ok.
+  std::function<Status(const Operation&)> fault;
 
  private:
   std::shared_ptr<Object> make(FileType type, const Attributes& attributes);

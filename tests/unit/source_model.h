@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/source_jobs.h"
@@ -28,6 +29,8 @@ class SourceModel {
     std::uint32_t names = 0;
     std::string content;
     std::map<std::string, std::shared_ptr<Object>> entries;
+    std::int64_t read_mtime = 0; ///< the version that a job read last, through any name
+    std::set<std::pair<std::uint64_t, std::string>> looked_at; ///< names (by directory) that were read as one of several
   };
   using Handle = std::shared_ptr<Object>;
 
@@ -44,6 +47,8 @@ class SourceModel {
   void watch(const Handle& directory) { watched_.insert(directory->number); }
   void unwatch(const ObjectId& id) { watched_.erase(id.low); }
 
+  /// The engine has forgotten which names it has looked at (a new session, a new process).
+  void forget_looks();
   [[nodiscard]] Handle open(const std::string& path) const;
   [[nodiscard]] const Handle& root() const { return root_; }
   [[nodiscard]] static ObjectId id_of(const Object& object) { return {7, object.number}; }
@@ -62,6 +67,7 @@ class SourceModel {
   void put(const Handle& directory, const std::string& name, const Handle& object);
   void take(const Handle& directory, const std::string& name);
   void lost(const Handle& object);
+  void leave(const Handle& object, const Place& from);
   void touch(Object& object) { object.mtime = ++clock_; }
   void tell(const Object& directory, const std::string& name, std::uint8_t hints, std::uint64_t token = 0);
   Handle make(FileType type);

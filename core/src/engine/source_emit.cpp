@@ -115,6 +115,7 @@ bool SourceEngine::finalize(Item& item, OperationGroup& group, Sent& sent, Time 
       if (transfer->second.abandoned) return false;
       transfer->second.staged = true;
       sent.names.push_back(transfer->second.name);
+      sent.stage = transfer->second.stage;
     } else if (item.operations[0].kind != OperationKind::discard_stage) {
       return false;
     }
@@ -125,7 +126,8 @@ bool SourceEngine::finalize(Item& item, OperationGroup& group, Sent& sent, Time 
   }
   if (item.kind == Item::Kind::publish && !transfers_.contains(item.transfer)) return false; // given up
   const bool scan = item.kind == Item::Kind::scan;
-  if (!alive(item.node) || !tree_.placed(item.node.index) || (scan && find_scan(item.node, item.scan) == nullptr)) {
+  if (!alive(item.node) || !tree_.placed(item.node.index) || (scan && find_scan(item.node, item.scan) == nullptr) ||
+      (item.kind == Item::Kind::look && item.placement != tree_[item.node.index].placement)) {
     void_item(item, now);
     return false;
   }

@@ -29,6 +29,7 @@ void SourceEngine::job_done(SourceJobResult result, Time now) {
 
 void SourceEngine::advance(Time now) {
   if (exit_ != Exit::running) return;
+  if (now >= backlog_held_until_) backlog_held_until_ = Time(0);
   fire_timers(now);
   poll_unwatched(now);
   hand_out_looks(now);
@@ -60,13 +61,16 @@ void SourceEngine::advance(Time now) {
 SourceOutputs SourceEngine::take_outputs() { return std::exchange(outputs_, SourceOutputs{}); }
 
 Time SourceEngine::next_wakeup() const {
-  Time next = last_checkpoint_ + settings_.checkpoint_interval;
+  Time next = Time::max();
+  // A time that has passed without anything coming of it would make the driver spin.
+  if (session_state_ == Session::ready && !checkpoint_under_way_ && !stopping_)
+    next = last_checkpoint_ + settings_.checkpoint_interval;
   if (!timers_.empty()) next = std::min(next, timers_.top().due);
   if (!unwatched_.empty()) next = std::min(next, last_poll_ + settings_.poll_interval);
   if (settings_.bandwidth > 0 && bandwidth_tokens_ < 0 && (!ready_live_.empty() || !ready_backlog_.empty()))
     next = std::min(next, bandwidth_time_ + std::chrono::duration_cast<Time>(std::chrono::duration<double>(
                               -bandwidth_tokens_ / static_cast<double>(settings_.bandwidth))) + Time(1));
-  if (backlog_held_until_ > bandwidth_time_) next = std::min(next, std::max(backlog_held_until_, bandwidth_time_));
+  if (backlog_held_until_ != Time(0)) next = std::min(next, backlog_held_until_);
   return next;
 }
 

@@ -181,6 +181,7 @@ class SourceEngine {
     enum class Kind : std::uint8_t { sweep, scan, look, find_links, open_file, read_file, close_file };
     Kind kind = Kind::look;
     NodeRef node;
+    std::uint32_t placement = 0; ///< of looks: the node's when it was asked
     bool live = false;
     ScanMode mode = ScanMode::transfer;
     Epoch epoch = 0;
@@ -218,6 +219,7 @@ class SourceEngine {
     bool live = false;
     bool self = false; ///< answers the directory's own mark
     NodeRef node;
+    std::uint32_t placement = 0; ///< of looks: the node's when it was read; what was read at an earlier place is void
     std::uint64_t scan = 0;
     Epoch epoch = 0;
     Time since{0};
@@ -310,6 +312,7 @@ class SourceEngine {
   void requeue_node(NodeIndex node, Time now);
   void set_live(PendingEntry& entry);
   void need_scan(NodeIndex node, Epoch epoch);
+  void rescan(NodeIndex node);
   void push_scan(NodeIndex node);
   [[nodiscard]] Epoch drop_marks(NodeIndex node, Epoch epoch, Time now);
   void unplace(NodeIndex top, Epoch epoch, Time now);
@@ -335,6 +338,7 @@ class SourceEngine {
   void on_sweep(const OpenJob& job, SweepResult result, Time now);
   void on_scan_piece(JobId id, const OpenJob& job, ReadResult result, Time now);
   void on_list_piece(JobId id, const OpenJob& job, ListResult result, Time now);
+  void retry_scan(NodeIndex node, Epoch epoch, Time now);
   void scan_failed(NodeIndex node, const Status& status, Time now);
   [[nodiscard]] Scan* find_scan(NodeRef node, std::uint64_t id);
   void note_mount(std::string path);

@@ -44,7 +44,9 @@ void SourceEngine::on_barrier(std::uint64_t barrier, Time now) {
 void SourceEngine::advance_fences(Time now) {
   for (std::size_t i = 0; i < fences_.size();) {
     Fence& fence = fences_[i];
-    const bool with_backlog = fence.kind != Fence::Kind::checkpoint && fence.kind != Fence::Kind::stop;
+    // A checkpoint makes doubts about older changes void: then comparisons for lost events must be over too.
+    const bool with_backlog =
+        fence.kind != Fence::Kind::stop && (fence.kind != Fence::Kind::checkpoint || initial_pass_done_);
     if (!fence.cleared && fence.barrier_passed && session_state_ == Session::ready &&
         counts_.clear(fence.epoch, with_backlog)) {
       fence.cleared = true;
@@ -98,6 +100,8 @@ void SourceEngine::stop(bool drain, Time now) {
   }
   stopping_ = true;
   draining_ = drain;
+  paused_all_ = false; // else it would never end
+  if (drain) paused_backlog_ = false;
   if (session_state_ != Session::ready && !drain) return finish(Exit::done, Status());
   add_fence(drain ? Fence::Kind::drain : Fence::Kind::stop, 0, now);
 }

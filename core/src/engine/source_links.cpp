@@ -111,8 +111,11 @@ void SourceEngine::forget_link(NodeIndex node, const EntryRead& read, Epoch epoc
   const LinkIndex::Group* group = links_.group_of(ref(node), read.operation.name);
   if (group == nullptr) return;
   const bool linked = attributes.type != FileType::directory && attributes.links > 1;
-  if (!linked || links_.find(LinkIndex::key_of(read.id, attributes)) != group)
-    link_name_lost(node, read.operation.name, false, epoch, now);
+  if (linked && links_.find(LinkIndex::key_of(read.id, attributes)) == group) return;
+  const PendingEntry* entry = tree_.find_entry(node, read.operation.name);
+  const bool written = entry != nullptr && (entry->hints & WatchEvent::content) != 0; // perhaps before it was replaced
+  if (written) mark_other_names(node, read.operation.name, true, epoch, now);
+  link_name_lost(node, read.operation.name, false, epoch, now);
 }
 
 /// A comparison has met an entry that no look has seen: its name may belong to a group whose content was sent through

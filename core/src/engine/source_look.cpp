@@ -79,6 +79,7 @@ bool SourceEngine::issue_look(bool live, Time now) {
     any = true;
   }
   if (!any) return false;
+  open.placement = tree_[open.node.index].placement;
   ReadJob job;
   job.id = next_job_++;
   job.directory = {tree_.path(open.node.index), tree_[open.node.index].id};
@@ -176,7 +177,8 @@ void SourceEngine::on_look(JobId id, const OpenJob& job, ReadResult result, Time
   }
   if (!alive(job.node)) return;
   const NodeIndex node = job.node.index;
-  if (!tree_.placed(node)) { // moved or displaced meanwhile: a scan at its new place covers it
+  if (!tree_.placed(node) || tree_[node].placement != job.placement) {
+    // Moved or displaced meanwhile: a scan at its new place covers it.
     Item item;
     item.node = job.node;
     item.self = job.self;
@@ -193,6 +195,7 @@ void SourceEngine::on_look(JobId id, const OpenJob& job, ReadResult result, Time
   item.live = job.live;
   item.self = job.self;
   item.node = job.node;
+  item.placement = job.placement;
   item.job = id;
   item.since = now;
   item.directory_attributes = std::move(result.directory_attributes);

@@ -119,6 +119,13 @@ void SourceEngine::need_scan(NodeIndex node, Epoch epoch) {
   push_scan(node);
 }
 
+/// Events about the directory were lost. Looks may have sent entries of it that are gone again, so that it has to be compared
+/// even where the replica had nothing of it before.
+void SourceEngine::rescan(NodeIndex node) {
+  tree_[node].fresh = false;
+  need_scan(node, epoch_);
+}
+
 void SourceEngine::push_scan(NodeIndex node) {
   Node& self = tree_[node];
   if (self.scan_queued || self.failed || self.lost || !self.placed) return;
@@ -240,7 +247,7 @@ void SourceEngine::placed_directory(NodeIndex node, bool fresh, Epoch epoch, Tim
 void SourceEngine::rescan_everything(Time) {
   ++figures_.rescans;
   tree_.for_all([&](NodeIndex node) {
-    if (tree_[node].placed) need_scan(node, epoch_);
+    if (tree_[node].placed) rescan(node);
     tree_[node].swept = tree_[node].swept && tree_[node].watched;
   });
 }
@@ -290,14 +297,14 @@ void SourceEngine::watched(const WatchEvent& event, Time now) {
     const NodeIndex node = tree_.find(event.directory);
     if (!event.directory.valid() || (node == root_node && event.recursive)) rescan_everything(now);
     else if (node != no_node && event.recursive)
-      tree_.for_subtree(node, [&](NodeIndex below) { need_scan(below, epoch_); });
-    else if (node != no_node) need_scan(node, epoch_);
+      tree_.for_subtree(node, [&](NodeIndex below) { rescan(below); });
+    else if (node != no_node) rescan(node);
     return;
   }
   case WatchEvent::Kind::watch_lost:
     if (const NodeIndex node = tree_.find(event.directory); node != no_node) {
       tree_[node].watched = tree_[node].swept = false;
-      if (tree_[node].placed) need_scan(node, epoch_); // in case it lives on, or its identity is used again
+      if (tree_[node].placed) rescan(node); // in case it lives on, or its identity is used again
     }
     return;
   case WatchEvent::Kind::entry: break;

@@ -332,6 +332,13 @@ void SourceEngine::scan_failed(NodeIndex node, const Status& status, Time now) {
     return;
   }
   record_failure(tree_.path(node), status);
+  retry_scan(node, epoch, now);
+}
+
+/// The directory is scanned again later; until then that holds up no flush.
+void SourceEngine::retry_scan(NodeIndex node, Epoch epoch, Time now) {
+  Node& self = tree_[node];
+  if (self.failed) return; // its timer runs
   self.failed = true;
   self.attempts = static_cast<std::uint8_t>(std::min(self.attempts + 1, 16));
   need_scan(node, epoch);

@@ -127,7 +127,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
   const Sent* found = stream_.find(failure.sequence);
   if (found == nullptr) return;
   const Sent sent = *found;
-  if (sent.stage != 0) discard_stage(sent.node, sent.stage, true, now);
+  if (sent.stage != 0 && sent.origin != Sent::Origin::stage) discard_stage(sent.node, sent.stage, true, now);
   if (!alive(sent.node)) return;
   const NodeIndex node = sent.node.index;
   const Code code = failure.status.code();
@@ -138,6 +138,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
                                "; the backlog waits, removals go on. Make room there");
     backlog_held_until_ = now + first_space_retry;
   }
+  if (!tree_.placed(node)) return; // moved or gone since: what is there will be scanned
   if (failure.index == group_failure || failure.index >= sent.names.size()) {
     if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
     if (displaced && node != root_node) {
@@ -150,13 +151,13 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     for (const std::string& name : sent.names)
       if (PendingEntry* entry = tree_.find_entry(node, name); entry == nullptr || !entry->open)
         retry_entry(node, name, false, epoch_, failure.status, now);
-    if (sent.names.empty() && sent.origin == Sent::Origin::scan && !scans_.contains(node)) need_scan(node, epoch_);
+    if (sent.names.empty()) retry_scan(node, epoch_, now); // its own attributes
     return;
   }
   const std::string& name = sent.names[failure.index];
   if (sent.origin == Sent::Origin::stage) {
     for (auto& [key, transfer] : transfers_)
-      if (transfer.node.index == node && transfer.name == name && !transfer.abandoned)
+      if (transfer.stage == sent.stage && !transfer.abandoned)
         return abandon_transfer(key, failure.status, now);
     return;
   }
@@ -229,8 +230,10 @@ void SourceEngine::lose_session(Time now) {
   for (const Sent& sent : stream_.close()) {
     if (!alive(sent.node) || !tree_[sent.node.index].placed) continue;
     if (sent.origin != Sent::Origin::entries) need_scan(sent.node.index, oldest_epoch);
+    else if (sent.names.empty()) mark_self(sent.node.index, oldest_epoch, now);
     for (const std::string& name : sent.names) mark_entry(sent.node.index, name, false, oldest_epoch, 0, now, now);
   }
+  tree_.for_all([this](NodeIndex node) { tree_[node].fresh = false; }); // something may have arrived there
   links_.clear(); // which names the replica has linked is no longer certain
   sync_asked_ = 0;
   for (Fence& fence : fences_) fence.cleared = false;

@@ -35,7 +35,7 @@ struct Sent {
   Origin origin = Origin::scan;
   NodeRef node;
   std::uint64_t cost = 0; ///< bytes it takes of the window
-  std::uint64_t stage = 0; ///< of a record that publishes one
+  std::uint64_t stage = 0; ///< of records that write or publish one
   Time sent{0};
   std::vector<std::string> names; ///< by operation index
 };
