@@ -189,6 +189,7 @@ class Simulation {
     for (const std::uint64_t token : outputs.barriers) model_.request_barrier(token);
     for (const ObjectId& id : outputs.unwatch) model_.unwatch(id);
     if (outputs.replica) known_ = outputs.replica->replica;
+    if (tracing && !outputs.flushed.empty()) std::printf("FLUSHED\n");
     if (!outputs.flushed.empty()) flushed_ = true;
     for (const auto& line : outputs.log)
       if (line.level == LogLevel::error) log_ += "\n  " + line.text;

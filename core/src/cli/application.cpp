@@ -107,7 +107,7 @@ void add_run_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--log-format", arguments.log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
   command.add_option("--set", arguments.settings, "stage.option=value, over what the file says; repeatable")
       ->allow_extra_args(false);
-  command.add_option("--state-dir", run.state_directory, "Where the source remembers how far its replicas are");
+  command.add_option("--state-dir", run.state_directory, "Below it, in a folder of the pipeline's name, the source remembers how far its replicas are");
   command.add_flag("-0", run.raw_paths, "Paths on standard output raw and separated by NUL");
 }
 

@@ -33,7 +33,7 @@ void add_defaults(const std::string& pipeline, const std::string& state_director
   const bool root = geteuid() == 0;
   Result<std::string> state = state_directory.empty()
                                   ? config::default_state_directory(pipeline, environment, root)
-                                  : Result<std::string>(state_directory);
+                                  : Result<std::string>(state_directory + "/" + pipeline);
   if (!state.ok()) return;
   const std::string runtime = config::default_runtime_directory(pipeline, environment, root, state.value());
   for (const char* role : {"source", "sink"})

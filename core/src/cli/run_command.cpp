@@ -101,7 +101,7 @@ Refusal Running::find_directories() {
   const bool root = geteuid() == 0;
   Result<std::string> state = options_.state_directory.empty()
                                   ? config::default_state_directory(pipeline_.name, environment, root)
-                                  : Result<std::string>(options_.state_directory);
+                                  : Result<std::string>(options_.state_directory + "/" + pipeline_.name);
   if (!state.ok()) return {exit_usage, state.status()};
   state_directory_ = std::move(state).value();
   runtime_directory_ = config::default_runtime_directory(pipeline_.name, environment, root, state_directory_);

@@ -37,6 +37,10 @@ const LinkIndex::Group* LinkIndex::group_of(NodeRef node, std::string_view name)
   return known == by_name_.end() ? nullptr : &groups_.at(known->second);
 }
 
+LinkIndex::Group* LinkIndex::group_of(NodeRef node, std::string_view name) {
+  return const_cast<Group*>(std::as_const(*this).group_of(node, name)); // of this very object, which is not const
+}
+
 std::size_t LinkIndex::position(const Group& group, NodeRef node, std::string_view name) {
   for (std::size_t i = 0; i < group.names.size(); ++i) {
     const Name& candidate = group.names[i];

@@ -65,6 +65,7 @@ class LinkIndex {
   [[nodiscard]] const Group* find_inode(std::uint64_t inode) const;
   /// The group that a name is in; nullptr when it is in none.
   [[nodiscard]] const Group* group_of(NodeRef node, std::string_view name) const;
+  [[nodiscard]] Group* group_of(NodeRef node, std::string_view name);
   /// The index of a name in its group; no_leader when it is not there.
   [[nodiscard]] static std::size_t position(const Group& group, NodeRef node, std::string_view name);
   /// Forgets a name wherever it is, because it is gone or is another file now (unless it is of group `except`).

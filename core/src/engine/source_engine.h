@@ -363,6 +363,7 @@ class SourceEngine {
   void mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now);
   void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);
   [[nodiscard]] const LinkIndex::Name* leader_of(const LinkIndex::Group& group) const;
+  void link_operation_failed(NodeRef node, std::string_view name, Time now);
   void search_links(LinkIndex::Group& group, const Attributes& attributes, Epoch epoch);
   void met_in_listing(NodeIndex node, const ListedEntry& entry, Epoch epoch, Time now);
   void forget_link(NodeIndex node, const EntryRead& read, Epoch epoch, Time now);

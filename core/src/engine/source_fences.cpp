@@ -165,9 +165,8 @@ void SourceEngine::fire_timers(Time now) {
     if (!self.failed) continue;
     self.failed = false;
     if (self.scan_needed && !self.scan_counted) {
-      self.scan_counted = true;
-      self.scan_epoch = epoch_;
-      counts_.add(epoch_, false);
+      self.scan_counted = true; // with its old epoch, as in take_due()
+      counts_.add(self.scan_epoch, false);
     }
     if (self.scan_needed) push_scan(node);
   }

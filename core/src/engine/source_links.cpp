@@ -1,5 +1,6 @@
 // Hard links: which names are sent as content and which as links, and the search for names that no event told of.
 #include <algorithm>
+#include <utility>
 
 #include "engine/source_engine.h"
 
@@ -105,6 +106,22 @@ void SourceEngine::link_content_sent(NodeIndex node, const std::string& name, co
   }
 }
 
+/// The replica did not take what was sent of this name. If it was the group's content, the other names may have been
+/// linked to what the replica had there before.
+void SourceEngine::link_operation_failed(NodeRef node, std::string_view name, Time now) {
+  LinkIndex::Group* found = links_.group_of(node, name);
+  if (found == nullptr) return;
+  LinkIndex::Group& group = *found;
+  const std::size_t at = LinkIndex::position(group, node, name);
+  group.names[at].on_replica = false;
+  if (group.leader != at) return;
+  group.leader = LinkIndex::no_leader;
+  for (LinkIndex::Name& other : group.names) {
+    if (!std::exchange(other.on_replica, false) || !alive(other.node) || !tree_[other.node.index].placed) continue;
+    mark_entry(other.node.index, other.name, true, Epoch{0}, WatchEvent::existence, now, now); // every flush waits
+  }
+}
+
 /// What was read at this name is no name of the group that it is known in, if it is in one.
 void SourceEngine::forget_link(NodeIndex node, const EntryRead& read, Epoch epoch, Time now) {
   const Attributes& attributes = read.operation.attributes;
@@ -126,7 +143,12 @@ void SourceEngine::met_in_listing(NodeIndex node, const ListedEntry& entry, Epoc
   const bool linked = attributes.type != FileType::directory && attributes.links > 1;
   const LinkIndex::Group* known = links_.group_of(ref(node), entry.name);
   const bool member = known != nullptr && linked && known->inode == attributes.inode;
-  if (member || (known == nullptr && !(linked && links_.find_inode(attributes.inode) != nullptr))) return;
+  if (member) { // the sink cannot tell whether it is linked to the present content, of which it has compared nothing
+    const LinkIndex::Name& self = known->names[LinkIndex::position(*known, ref(node), entry.name)];
+    if (!self.on_replica || self.placement != tree_[node].placement) mark_entry(node, entry.name, false, epoch, 0, now, now);
+    return;
+  }
+  if (known == nullptr && !(linked && links_.find_inode(attributes.inode) != nullptr)) return;
   if (known != nullptr) link_name_lost(node, entry.name, false, epoch, now);
   mark_entry(node, entry.name, false, epoch, WatchEvent::existence, now, now);
 }

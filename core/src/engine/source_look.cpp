@@ -40,9 +40,8 @@ bool SourceEngine::take_due(const Due& due, OpenJob& job, Time now) {
     enqueue(node, due.name, now);
     return false;
   }
-  if (entry->failed) {
+  if (entry->failed) { // fences that wait now wait for what follows from it too, since it is a failure no more
     entry->failed = false;
-    entry->epoch = epoch_;
     counts_.add(entry->epoch, entry->live);
   }
   entry->dirty = false;

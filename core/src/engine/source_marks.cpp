@@ -23,9 +23,9 @@ void SourceEngine::mark_entry(NodeIndex node, std::string_view name, bool live, 
   PendingEntry& entry = tree_.entry(node, name);
   if (entry.dirty && entry.failed) { // news about a failed entry: it counts again
     entry.failed = false;
-    entry.epoch = epoch;
+    entry.epoch = std::min(entry.epoch, epoch);
     entry.due = due;
-    counts_.add(epoch, entry.live);
+    counts_.add(entry.epoch, entry.live);
   }
   if (!entry.dirty) {
     entry.dirty = true;

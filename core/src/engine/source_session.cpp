@@ -150,8 +150,8 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     record_failure(tree_.attached(node) ? tree_.path(node) : std::string(), failure.status);
     for (const std::string& name : sent.names)
       if (PendingEntry* entry = tree_.find_entry(node, name); entry == nullptr || !entry->open)
-        retry_entry(node, name, false, epoch_, failure.status, now);
-    if (sent.names.empty()) retry_scan(node, epoch_, now); // its own attributes
+        retry_entry(node, name, false, oldest_epoch, failure.status, now);
+    if (sent.names.empty()) retry_scan(node, oldest_epoch, now); // its own attributes
     return;
   }
   const std::string& name = sent.names[failure.index];
@@ -162,6 +162,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     return;
   }
   if (const NodeIndex child = tree_.child(node, name); child != no_node) unplace(child, oldest_epoch, now);
+  link_operation_failed(sent.node, name, now);
   reopen_fences(failure.sequence);
   PendingEntry& entry = tree_.entry(node, name);
   if ((displaced || code == Code::corrupt) && entry.attempts < 4) {
@@ -177,7 +178,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     record_failure(tree_.path(node, name), failure.status);
     return;
   }
-  retry_entry(node, name, false, epoch_, failure.status, now);
+  retry_entry(node, name, false, oldest_epoch, failure.status, now);
 }
 
 void SourceEngine::on_unregister(const Unregister& message, Time now) {

@@ -22,9 +22,11 @@ Status LargeFile::read(std::uint64_t offset, std::uint32_t max_bytes, PayloadPoo
                        engine::FileChunk& chunk) {
   if (offset < next_offset_) return {Code::invalid, "read file: the offset goes back", path_};
   const std::uint64_t size = before_.attributes.size;
-  DataRange range;
-  int error = next_data(file_.get(), offset, size, range);
+  // Asked once a range, not once a chunk: tmpfs walks all pages up to the next hole each time.
+  int error = 0;
+  if (offset >= data_.end) error = next_data(file_.get(), offset, size, data_);
   if (error != 0) return Status::from_errno(error, "lseek SEEK_DATA (read file)", path_);
+  const DataRange range{std::max(data_.begin, offset), data_.end};
   chunk.offset = range.begin;
   chunk.end = range.begin == range.end;
   if (chunk.end) return {};

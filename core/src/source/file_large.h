@@ -11,6 +11,7 @@
 #include "engine/source_jobs.h"
 #include "osync/status.h"
 #include "source/attributes_status.h"
+#include "source/file_content.h"
 #include "source/file_descriptor.h"
 #include "source/file_hash.h"
 #include "source/reader_payload.h"
@@ -45,6 +46,7 @@ class LargeFile {
   FileStatus before_;
   RunningHash hash_;
   std::uint64_t next_offset_ = 0;
+  DataRange data_; ///< the data being read
   bool ended_early_ = false;
 };
 
