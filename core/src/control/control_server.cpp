@@ -78,7 +78,12 @@ Status ControlServer::start(const std::string& path) {
   const Result<std::string> other = ask(path, "{\"command\":\"ping\"}", 500);
   if (other.ok() || other.status().code() == Code::timeout)
     return {Code::conflict, "another osync serves this control socket; stop it first, or set control: {socket: ...}", path};
-  unlink(path.c_str()); // what is left of a process that is gone; bind says if it is something else
+  struct stat present {};
+  if (lstat(path.c_str(), &present) == 0) {
+    if (!S_ISSOCK(present.st_mode))
+      return {Code::conflict, "there is something else than a socket; set control: {socket: ...} to a path of its own", path};
+    unlink(path.c_str()); // what is left of a process that is gone
+  }
   listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (listener_ < 0 || wake_ < 0) return Status::from_errno(errno, "making the control socket", path);
