@@ -57,7 +57,7 @@ bool finish_run_options(Arguments& arguments) {
   return true;
 }
 
-/// Parts of the contract that this version does not have are refused, never ignored.
+/// Attributes that this version cannot leave out are refused. (verify_every and limits.memory have no effect yet.)
 std::string not_available(const config::Pipeline& pipeline) {
   for (const auto& [name, replica] : pipeline.replicas) {
     const config::ReplicaAttributes& attributes = replica.attributes;
