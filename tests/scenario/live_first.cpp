@@ -11,10 +11,9 @@
 using namespace osync::test;
 namespace fs = std::filesystem;
 
-// Hidden: a directory that is made live is scanned in the backlog's class, so what is in it waits on a slow line.
 TEST_CASE(
     "live first: changes at both ends of the tree arrive within a second while a backlog is on a slow line",
-    "[.open]") {
+    "[live-first]") {
   const Workspace workspace;
   for (const char* name : {"aaa", "mmm", "zzz"}) write_many(workspace.source(name), 2000, 6000);
   const std::uint16_t port = free_port();

@@ -297,7 +297,7 @@ Status SourceModelJob::open(const engine::DirectoryRef& reference) {
   return {};
 }
 
-void SourceModelJob::read_entry(const std::string& name, bool with_linked, bool absent_too) {
+void SourceModelJob::read_entry(const std::string& name, bool with_linked, bool absent_too, bool count_links) {
   using Outcome = engine::EntryRead::Outcome;
   engine::EntryRead read;
   read.operation.name = name;
@@ -308,13 +308,13 @@ void SourceModelJob::read_entry(const std::string& name, bool with_linked, bool 
     return;
   }
   SourceModel::Object& object = *found->second;
-  object.read_mtime = object.mtime;
+  if (!count_links) object.read_mtime = object.mtime;
   if (object.names > 1) object.looked_at.emplace(directory_->number, name);
   read.operation.attributes = SourceModel::attributes_of(object);
   read.id = SourceModel::id_of(object);
   if (object.type == FileType::directory) {
     read.operation.kind = OperationKind::make_directory;
-  } else if (object.names > 1 && !with_linked) {
+  } else if (count_links || (object.names > 1 && !with_linked)) {
     read.outcome = Outcome::linked;
   } else if (object.content.size() >= SourceModel::large) {
     read.outcome = Outcome::large;
@@ -339,7 +339,7 @@ bool SourceModelJob::step_read(const engine::ReadJob& job, std::optional<engine:
     return !result.has_value() ? false : true;
   }
   if (next_ < job.names.size()) {
-    read_entry(job.names[next_++], job.include_linked, true);
+    read_entry(job.names[next_++], job.include_linked, true, job.count_links);
     return false;
   }
   finish_payload();

@@ -114,7 +114,7 @@ class SourceModelJob {
   bool step_sweep(const engine::SweepJob& job, std::optional<engine::SourceJobResult>& result);
   void step_file(std::optional<engine::SourceJobResult>& result);
   Status open(const engine::DirectoryRef& reference);
-  void read_entry(const std::string& name, bool with_linked, bool absent_too);
+  void read_entry(const std::string& name, bool with_linked, bool absent_too, bool count_links = false);
   void finish_payload();
 
   SourceModel* model_;

@@ -43,6 +43,8 @@ struct PendingEntry {
   bool absent_on_replica = false; ///< the replica said so in answer to a listing
   bool unexplained_removal = false;
   bool want_content = false;    ///< a link of a group whose content must be sent through this name
+  bool recount = false;         ///< marked only to see how many links it has now; what the replica has is right
+  bool open_recount = false;    ///< the same of the open operation
   bool failed = false;          ///< its last attempt failed; waits for its retry and holds up no flush
   std::uint8_t hints = 0;       ///< WatchEvent::Hint of all events since the last read began
   std::uint8_t attempts = 0;    ///< failed or torn ones in a row
@@ -73,6 +75,7 @@ struct Node {
   bool scan_queued = false; ///< on the scan stack
   bool scan_open = false;   ///< a scan is under way: jobs, cursor, or unanswered listing pieces
   bool scan_counted = false; ///< its needed scan holds up flushes
+  bool scan_live = false;   ///< its needed scan answers a live change: the directory itself has arrived
   bool self_dirty = false;  ///< the directory's own attributes are to be read
   bool self_open = false;
   bool self_queued = false;

@@ -15,6 +15,7 @@ constexpr std::uint64_t header_bound = 2u << 20; ///< of a frame's records: half
 constexpr std::uint64_t smallest_quantum = 4u << 10;
 constexpr std::uint64_t largest_frame = 1u << 20;
 constexpr std::size_t items_in_a_frame = 512;
+constexpr std::uint32_t single_frames_before_bulk = 3; ///< of the live class, while both wait
 
 std::uint64_t cost_of(const std::vector<Operation>& operations, std::size_t payload) {
   std::uint64_t cost = item_cost + payload;
@@ -27,25 +28,46 @@ std::uint64_t cost_of(const std::vector<Operation>& operations, std::size_t payl
 
 } // namespace
 
-void SourceEngine::push_item(Item item) {
-  if (item.kind != Item::Kind::listing) item.cost = cost_of(item.operations, item.payload.size());
-  (item.live ? ready_live_bytes_ : ready_backlog_bytes_) += item.cost;
-  (item.live ? ready_live_ : ready_backlog_).push_back(std::move(item));
+SourceEngine::Lane& SourceEngine::lane_of(const Item& item) {
+  if (!item.live) return backlog_lane_;
+  return item.kind == Item::Kind::look ? live_lane_ : live_bulk_lane_;
 }
 
-std::optional<WorkClass> SourceEngine::choose_class(Time now, std::uint64_t& quantum) {
-  const bool backlog = !ready_backlog_.empty() && !paused_backlog_ && !(stopping_ && !draining_);
-  if (ready_live_.empty() && !backlog) return std::nullopt;
+void SourceEngine::push_item(Item item) {
+  if (item.kind != Item::Kind::listing) item.cost = cost_of(item.operations, item.payload.size());
+  Lane& lane = lane_of(item);
+  lane.bytes += item.cost;
+  lane.items.push_back(std::move(item));
+}
+
+/// Single changes first, but bulk never starves.
+SourceEngine::Lane& SourceEngine::choose_live_lane() {
+  if (live_bulk_lane_.items.empty()) return live_lane_;
+  if (!live_lane_.items.empty() && ++live_frames_in_a_row_ <= single_frames_before_bulk) return live_lane_;
+  live_frames_in_a_row_ = 0;
+  return live_bulk_lane_;
+}
+
+/// Where the next frame comes from; nullptr: there is nothing to send.
+SourceEngine::Lane* SourceEngine::choose_lane(Time now, std::uint64_t& quantum) {
+  const bool backlog = !backlog_lane_.items.empty() && !paused_backlog_ && !(stopping_ && !draining_);
+  const bool live = !live_lane_.items.empty() || !live_bulk_lane_.items.empty();
+  if (!live && !backlog) return nullptr;
   PolicyView view;
-  view.live = {ready_live_.size(), ready_live_bytes_, ready_live_.empty() ? Time(0) : now - ready_live_.front().since};
-  if (backlog) view.backlog = {ready_backlog_.size(), ready_backlog_bytes_, now - ready_backlog_.front().since};
+  for (const Lane* lane : {&live_lane_, &live_bulk_lane_}) {
+    if (lane->items.empty()) continue;
+    view.live.items += lane->items.size();
+    view.live.bytes += lane->bytes;
+    view.live.oldest_age = std::max(view.live.oldest_age, now - lane->items.front().since);
+  }
+  if (backlog) view.backlog = {backlog_lane_.items.size(), backlog_lane_.bytes, now - backlog_lane_.items.front().since};
   view.delivery_rate = stream_.delivery_rate();
   view.credit = stream_.credit();
   view.since_backlog_frame = now - last_backlog_frame_;
   const PolicyChoice choice = policy_.choose(view);
   quantum = std::clamp(choice.quantum, smallest_quantum, largest_frame);
-  if (choice.work == WorkClass::live) return ready_live_.empty() ? WorkClass::backlog : WorkClass::live;
-  return backlog ? WorkClass::backlog : WorkClass::live;
+  const bool take_live = live && (choice.work == WorkClass::live || !backlog);
+  return take_live ? &choose_live_lane() : &backlog_lane_;
 }
 
 void SourceEngine::emit(Time now) {
@@ -62,11 +84,9 @@ void SourceEngine::emit(Time now) {
 /// Sends one frame of one class; false when there is nothing to send.
 bool SourceEngine::emit_frame(Time now) {
   std::uint64_t quantum = 0;
-  const std::optional<WorkClass> work = choose_class(now, quantum);
-  if (!work) return false;
-  const bool live = *work == WorkClass::live;
-  auto& queue = live ? ready_live_ : ready_backlog_;
-  auto& queued_bytes = live ? ready_live_bytes_ : ready_backlog_bytes_;
+  Lane* lane = choose_lane(now, quantum);
+  if (lane == nullptr) return false;
+  auto& queue = lane->items;
   Frame frame;
   frame.session = session_;
   std::uint64_t bytes = 0, header = 0;
@@ -74,7 +94,7 @@ bool SourceEngine::emit_frame(Time now) {
          (frame.items.empty() || (bytes + queue.front().cost <= quantum && stream_.credit() > 0))) {
     Item item = std::move(queue.front());
     queue.pop_front();
-    queued_bytes -= item.cost;
+    lane->bytes -= item.cost;
     Sent sent;
     sent.node = item.node;
     bytes += item.cost;
@@ -86,7 +106,7 @@ bool SourceEngine::emit_frame(Time now) {
       header += 2 * sent.cost; // records take more on the wire than the credit counts for them
       item.piece.sequence = stream_.sent(std::move(sent), now);
       pieces_.emplace(item.piece.sequence,
-                      PieceUnderWay{item.node, item.scan, item.epoch, std::move(item.listed_directories), {}});
+                      PieceUnderWay{item.node, item.scan, item.epoch, item.live, std::move(item.listed_directories), {}});
       frame.items.emplace_back(std::move(item.piece));
       continue;
     }
@@ -98,7 +118,7 @@ bool SourceEngine::emit_frame(Time now) {
     if (item.live) live_in_flight_.emplace(group.sequence, item.since);
     frame.items.emplace_back(std::move(group));
   }
-  if (!live) last_backlog_frame_ = now;
+  if (lane == &backlog_lane_) last_backlog_frame_ = now;
   if (frame.items.empty()) return true; // all of it was void; there may be more
   bandwidth_tokens_ -= static_cast<double>(bytes);
   figures_.bytes_sent += bytes;
@@ -171,7 +191,7 @@ void SourceEngine::finalize_operations(Item& item, OperationGroup& group, Sent& 
     Operation& operation = item.operations[i];
     if (scan && overrides != nullptr && overrides->contains(operation.name)) {
       // A look was begun after this was read, or one begun before may still be sent: the entry is read once more.
-      mark_entry(node, operation.name, false, item.epoch, 0, now, now);
+      mark_entry(node, operation.name, item.live, item.epoch, 0, now, now);
       continue;
     }
     if (operation.kind == OperationKind::make_directory) {
@@ -199,7 +219,7 @@ void SourceEngine::finalize_operations(Item& item, OperationGroup& group, Sent& 
     sent.names.push_back(item.operations[i].name);
     after_operation(item, i, now);
     if (place[i] != no_node && tree_[place[i]].parent == node) // its own scan may begin now
-      placed_directory(place[i], item.notes[i].fresh, item.epoch, now);
+      placed_directory(place[i], item.notes[i].fresh, item.epoch, item.notes[i].arrived, now);
     group.operations.push_back(std::move(item.operations[i]));
   }
 }

@@ -35,7 +35,8 @@ void SourceEngine::advance(Time now) {
   hand_out_looks(now);
   emit(now);
   hand_out_looks(now); // what was sent may have placed directories
-  hand_out_scans(now);
+  hand_out_scans(true, now);
+  hand_out_scans(false, now);
   hand_out_transfers(now);
   hand_out_sweeps();
   hand_out_link_search();
@@ -67,7 +68,7 @@ Time SourceEngine::next_wakeup() const {
     next = last_checkpoint_ + settings_.checkpoint_interval;
   if (!timers_.empty()) next = std::min(next, timers_.top().due);
   if (!unwatched_.empty()) next = std::min(next, last_poll_ + settings_.poll_interval);
-  if (settings_.bandwidth > 0 && bandwidth_tokens_ < 0 && (!ready_live_.empty() || !ready_backlog_.empty()))
+  if (settings_.bandwidth > 0 && bandwidth_tokens_ < 0 && (!live_lane_.items.empty() || !live_bulk_lane_.items.empty() || !backlog_lane_.items.empty()))
     next = std::min(next, bandwidth_time_ + std::chrono::duration_cast<Time>(std::chrono::duration<double>(
                               -bandwidth_tokens_ / static_cast<double>(settings_.bandwidth))) + Time(1));
   if (backlog_held_until_ != Time(0)) next = std::min(next, backlog_held_until_);
@@ -97,7 +98,8 @@ SourceStatus SourceEngine::status(Time now) const {
   status.failures = failures_.size() + failures_unlisted_;
   Time oldest = now;
   for (const auto& [sequence, since] : live_in_flight_) oldest = std::min(oldest, since);
-  for (const Item& item : ready_live_) oldest = std::min(oldest, item.since);
+  for (const Lane* lane : {&live_lane_, &live_bulk_lane_})
+    for (const Item& item : lane->items) oldest = std::min(oldest, item.since);
   for (const Due& due : due_live_)
     if (alive(due.node) && tree_[due.node.index].entries)
       if (const auto found = tree_[due.node.index].entries->find(due.name); found != tree_[due.node.index].entries->end())
@@ -157,8 +159,8 @@ std::string SourceEngine::dump() const {
     }
   });
   return text + "\njobs " + std::to_string(jobs_.size()) + " live due " + std::to_string(due_live_.size()) +
-         " backlog due " + std::to_string(due_backlog_.size()) + " ready " + std::to_string(ready_live_.size()) + "+" +
-         std::to_string(ready_backlog_.size()) + " transfers " + std::to_string(transfers_.size()) + " pieces " +
+         " backlog due " + std::to_string(due_backlog_.size()) + " ready " + std::to_string(live_lane_.items.size()) + "+" +
+         std::to_string(live_bulk_lane_.items.size()) + "+" + std::to_string(backlog_lane_.items.size()) + " transfers " + std::to_string(transfers_.size()) + " pieces " +
          std::to_string(pieces_.size()) + " open " + std::to_string(live_jobs_open_) + "/" +
          std::to_string(backlog_looks_open_) + "/" + std::to_string(scans_open_) + "/" + std::to_string(sweeps_open_);
 }

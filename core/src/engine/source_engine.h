@@ -200,6 +200,7 @@ class SourceEngine {
     bool started = false;
     bool job_open = false;
     bool ended = false;            ///< the last piece was read
+    bool live = false;             ///< the directory has arrived by a live change
     std::uint32_t pieces_open = 0; ///< groups or listing pieces that are not sent or not answered
     std::uint64_t id = 0;          ///< also the number of its listing
     bool listed_before = false;    ///< a piece of the listing is already in the stream's queue
@@ -210,6 +211,7 @@ class SourceEngine {
   struct Note {
     ObjectId id;        ///< of directories and of files with several links
     bool fresh = false; ///< make_directory: the replica has nothing of that name
+    bool arrived = false; ///< make_directory: it came by a reported change, and so what is in it is one too
   };
 
   // An item on its way into the stream.
@@ -232,6 +234,13 @@ class SourceEngine {
     ListingPiece piece;
     std::vector<std::pair<std::string, ObjectId>> listed_directories;
     std::uint64_t transfer = 0;
+  };
+
+  // Items that wait for the stream, in order. The live class has two lanes: single changes, and the contents of large
+  // files and of directories that arrived whole (bulk). A single change waits for no more than one frame of bulk.
+  struct Lane {
+    std::deque<Item> items;
+    std::uint64_t bytes = 0;
   };
 
   // A large file under way.
@@ -299,6 +308,7 @@ class SourceEngine {
     NodeRef node;
     std::uint64_t scan = 0;
     Epoch epoch = 0;
+    bool live = false;
     std::vector<std::pair<std::string, ObjectId>> directories;
     std::unordered_set<std::string> wanted;
   };
@@ -311,7 +321,7 @@ class SourceEngine {
   void enqueue(NodeIndex node, std::string_view name, Time now);
   void requeue_node(NodeIndex node, Time now);
   void set_live(PendingEntry& entry);
-  void need_scan(NodeIndex node, Epoch epoch);
+  void need_scan(NodeIndex node, Epoch epoch, bool live = false);
   void rescan(NodeIndex node);
   void push_scan(NodeIndex node);
   [[nodiscard]] Epoch drop_marks(NodeIndex node, Epoch epoch, Time now);
@@ -320,7 +330,7 @@ class SourceEngine {
   void want_place(NodeIndex node, Epoch epoch, Time now);
   void forget_name(NodeIndex node, std::string_view name, Time now);
   [[nodiscard]] NodeIndex found_directory(NodeIndex parent, const std::string& name, const ObjectId& id, Time now);
-  void placed_directory(NodeIndex node, bool fresh, Epoch epoch, Time now);
+  void placed_directory(NodeIndex node, bool fresh, Epoch epoch, bool live, Time now);
   void rescan_everything(Time now);
   void collect_detached(Time asked_before, Time now);
   void ask_for_detached(Time now);
@@ -332,7 +342,8 @@ class SourceEngine {
 
   // ---- source_scan.cpp: sweep and scan ----
   void hand_out_sweeps();
-  void hand_out_scans(Time now);
+  void hand_out_scans(bool live, Time now);
+  [[nodiscard]] bool may_scan(bool live, Time now) const;
   void start_scan(NodeIndex node);
   void continue_scan(Scan& scan);
   void on_sweep(const OpenJob& job, SweepResult result, Time now);
@@ -362,6 +373,9 @@ class SourceEngine {
                          bool live, Epoch epoch, Time now);
   void mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now);
   void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);
+  void recount_links(LinkIndex::Group& group, Epoch epoch, Time now);
+  void on_recounted(NodeIndex node, const std::string& name, const LinkKey& key, const Attributes& attributes, Epoch epoch,
+                    Time now);
   [[nodiscard]] const LinkIndex::Name* leader_of(const LinkIndex::Group& group) const;
   void link_operation_failed(NodeRef node, std::string_view name, Time now);
   void search_links(LinkIndex::Group& group, const Attributes& attributes, Epoch epoch);
@@ -392,7 +406,9 @@ class SourceEngine {
   void after_operation(Item& item, std::size_t index, Time now);
   void void_item(Item& item, Time now);
   void push_item(Item item);
-  [[nodiscard]] std::optional<WorkClass> choose_class(Time now, std::uint64_t& quantum);
+  [[nodiscard]] Lane& lane_of(const Item& item);
+  [[nodiscard]] Lane& choose_live_lane();
+  [[nodiscard]] Lane* choose_lane(Time now, std::uint64_t& quantum);
 
   // ---- source_session.cpp: the peer ----
   void on_register(const Register& message, Time now);
@@ -440,9 +456,10 @@ class SourceEngine {
 
   JobId next_job_ = 1;
   std::unordered_map<JobId, OpenJob> jobs_;
-  std::uint32_t sweeps_open_ = 0, scans_open_ = 0, live_jobs_open_ = 0, backlog_looks_open_ = 0, cursors_open_ = 0;
+  std::uint32_t sweeps_open_ = 0, scans_open_ = 0, live_scans_open_ = 0, live_jobs_open_ = 0, backlog_looks_open_ = 0;
+  std::uint32_t cursors_open_ = 0;
   std::vector<NodeRef> sweep_stack_;
-  std::vector<NodeRef> scan_stack_;
+  std::vector<NodeRef> scan_stack_, live_scan_stack_;
   std::unordered_map<NodeIndex, Scan> scans_;
   std::deque<Due> due_live_, due_backlog_;
   std::map<std::uint64_t, Transfer> transfers_;
@@ -451,8 +468,8 @@ class SourceEngine {
   std::uint64_t next_scan_ = 1;
   std::uint32_t transfers_open_live_ = 0, transfers_open_backlog_ = 0;
   std::unordered_map<std::uint64_t, PieceUnderWay> pieces_; ///< by sequence number
-  std::deque<Item> ready_live_, ready_backlog_;
-  std::uint64_t ready_live_bytes_ = 0, ready_backlog_bytes_ = 0;
+  Lane live_lane_, live_bulk_lane_, backlog_lane_;
+  std::uint32_t live_frames_in_a_row_ = 0; ///< single changes' while bulk waits
   std::uint64_t backlog_requested_bytes_ = 0; ///< budget of scan and backlog jobs in progress
   Time last_backlog_frame_{0};
   double bandwidth_tokens_ = 0;

@@ -166,7 +166,7 @@ void SourceEngine::fire_timers(Time now) {
     self.failed = false;
     if (self.scan_needed && !self.scan_counted) {
       self.scan_counted = true; // with its old epoch, as in take_due()
-      counts_.add(self.scan_epoch, false);
+      counts_.add(self.scan_epoch, self.scan_live);
     }
     if (self.scan_needed) push_scan(node);
   }

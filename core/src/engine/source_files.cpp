@@ -9,7 +9,7 @@ namespace osync::engine {
 namespace {
 
 constexpr std::uint32_t transfers_at_once = 2; ///< of each class
-constexpr std::uint32_t chunk_bytes = 1u << 20;
+constexpr std::uint32_t smallest_chunk = 64u << 10;
 constexpr std::uint64_t read_ahead_of_a_file = 4u << 20;
 
 } // namespace
@@ -71,7 +71,7 @@ void SourceEngine::hand_out_transfers(Time now) {
           (!transfer.live && !backlog))
         continue;
       open.kind = OpenJob::Kind::read_file;
-      outputs_.jobs.push_back({ReadFileJob{id, transfer.file, transfer.offset, chunk_bytes}, transfer.live});
+      outputs_.jobs.push_back({ReadFileJob{id, transfer.file, transfer.offset, std::max(2 * stream_.piece_bytes(), smallest_chunk)}, transfer.live});
     }
     transfer.job_open = true;
     jobs_.emplace(id, std::move(open));

@@ -78,6 +78,7 @@ struct ReadJob {
   std::vector<std::string> names;
   std::uint32_t max_bytes = 512u << 10;
   bool include_linked = false; ///< read contents of files with several links too, instead of answering `linked`
+  bool count_links = false;    ///< read no contents: what is no directory is answered `linked`, also with one link
 };
 
 /// One entry as it was found.

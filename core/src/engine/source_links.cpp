@@ -17,6 +17,8 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
                              Time now) {
   const std::string name = read.operation.name;
   const LinkKey key = LinkIndex::key_of(read.id, read.operation.attributes);
+  if (const PendingEntry* open = tree_.find_entry(node, name); !from_scan && open != nullptr && open->open_recount)
+    return on_recounted(node, name, key, read.operation.attributes, epoch, now);
   const bool known = links_.group_of(ref(node), name) != nullptr;
   LinkIndex::Group* group = links_.add(key, read.operation.attributes.inode, ref(node), name);
   if (group != nullptr && live && !known) group->searched_links = 0; // a new link may be to a name that is not known
@@ -25,7 +27,7 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
       group->content_node = ref(node);
       group->content_name = name;
     }
-    if (from_scan) mark_entry(node, name, false, epoch, 0, now, now);
+    if (from_scan) mark_entry(node, name, live, epoch, 0, now, now);
     tree_.entry(node, name).want_content = true;
     if (!from_scan) reopen_entry(node, name, live, epoch, now, now);
   };
@@ -53,8 +55,18 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
   const bool same_name = content != nullptr && content == tree_.find_entry(node, name);
   if (content == nullptr || !content->want_content || same_name) return read_content();
   // The content is on its way through another name, which wakes this one when it is sent.
-  if (from_scan) mark_entry(node, name, false, epoch, 0, now, now + link_wait);
+  if (from_scan) mark_entry(node, name, live, epoch, 0, now, now + link_wait);
   else reopen_entry(node, name, live, epoch, now, now + link_wait);
+}
+
+/// How many links the file has now that one of its names is gone.
+void SourceEngine::on_recounted(NodeIndex node, const std::string& name, const LinkKey& key, const Attributes& attributes,
+                                Epoch epoch, Time now) {
+  LinkIndex::Group* group = links_.group_of(ref(node), name);
+  const bool same_file = group != nullptr && group == links_.find(key);
+  if (same_file) search_links(*group, attributes, epoch);
+  else mark_entry(node, name, true, epoch, WatchEvent::existence, now, now); // another file: to be looked at for itself
+  close_entry(node, name, now);
 }
 
 /// The name through which the group's present content is on the replica, while it still is; nullptr: none.
@@ -83,7 +95,26 @@ void SourceEngine::link_name_lost(NodeIndex node, std::string_view name, bool co
     mark_other_names(node, name, true, epoch, now);
     if (tree_[node].placed) need_scan(node, epoch); // a name that is not known to be one of its group
   }
+  LinkIndex::Group* group = links_.group_of(ref(node), name);
+  if (group == nullptr) return;
+  const bool complete = group->names.size() >= group->searched_links;
+  const bool last = group->names.size() == 1;
   links_.remove(ref(node), name);
+  if (complete && !last) recount_links(*group, epoch, now);
+}
+
+/// All names of the group seemed to be known, and one is gone: unlinked, or moved on while the new place was counted
+/// beside the old one. Only a look at another name can tell whether there is one that is not known.
+void SourceEngine::recount_links(LinkIndex::Group& group, Epoch epoch, Time now) {
+  group.searched_links = 0;
+  for (const LinkIndex::Name& name : group.names) {
+    if (!alive(name.node) || !tree_[name.node.index].placed) continue;
+    const PendingEntry* known = tree_.find_entry(name.node.index, name.name);
+    const bool marked = known != nullptr && known->dirty;
+    if (!marked) mark_entry(name.node.index, name.name, true, epoch, 0, now, now);
+    if (known == nullptr) tree_.entry(name.node.index, name.name).recount = true;
+    return;
+  }
 }
 
 /// The content of a file with several links has entered the stream through this name: the others become links to it.

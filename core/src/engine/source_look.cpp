@@ -1,5 +1,6 @@
 // Looks: reading single entries as they are now, because an event, a comparison or a failure asked for it.
 #include <algorithm>
+#include <utility>
 
 #include "engine/source_engine.h"
 
@@ -7,16 +8,15 @@ namespace osync::engine {
 namespace {
 
 constexpr std::size_t names_in_a_look = 128;
-constexpr std::uint32_t look_bytes = 512u << 10;
 
 } // namespace
 
 void SourceEngine::hand_out_looks(Time now) {
   if (session_state_ != Session::ready || paused_all_) return;
-  while (live_jobs_open_ < 2 * settings_.workers && ready_live_bytes_ < settings_.read_ahead && issue_look(true, now)) {}
+  while (live_jobs_open_ < 2 * settings_.workers && live_lane_.bytes < settings_.read_ahead && issue_look(true, now)) {}
   const bool backlog = !paused_backlog_ && !(stopping_ && !draining_) && now >= backlog_held_until_;
   while (backlog && backlog_looks_open_ < 2 * settings_.workers &&
-         ready_backlog_bytes_ + backlog_requested_bytes_ < settings_.read_ahead && issue_look(false, now)) {}
+         backlog_lane_.bytes + backlog_requested_bytes_ < settings_.read_ahead && issue_look(false, now)) {}
 }
 
 /// Takes one due mark into `job` if it still stands. Invariant 2: the mark is cleared here, before the first read.
@@ -48,6 +48,7 @@ bool SourceEngine::take_due(const Due& due, OpenJob& job, Time now) {
   entry->open = true;
   entry->open_epoch = entry->epoch;
   entry->open_live = entry->live;
+  entry->open_recount = std::exchange(entry->recount, false);
   if (self.scan_open) {
     if (!self.overrides) self.overrides = std::make_unique<std::set<std::string, std::less<>>>();
     self.overrides->insert(due.name);
@@ -64,16 +65,19 @@ bool SourceEngine::issue_look(bool live, Time now) {
   open.live = live;
   bool any = false;
   bool content = false; // files of link groups: read their content through this name
+  bool recount = false; // or see only how many links they have
   while (!queue.empty() && open.names.size() < names_in_a_look) {
     const Due& next = queue.front();
     if (any && (next.node.index != open.node.index || next.node.generation != open.node.generation)) break;
     const PendingEntry* entry = alive(next.node) ? tree_.find_entry(next.node.index, next.name) : nullptr;
     const bool wants_content = entry != nullptr && entry->want_content;
-    if (any && wants_content != content) break;
+    const bool only_recount = entry != nullptr && entry->recount;
+    if (any && (wants_content != content || only_recount != recount)) break;
     const Due due = std::move(queue.front());
     queue.pop_front();
     if (!take_due(due, open, now)) continue;
     content = wants_content;
+    recount = only_recount;
     open.node = due.node;
     any = true;
   }
@@ -83,11 +87,12 @@ bool SourceEngine::issue_look(bool live, Time now) {
   job.id = next_job_++;
   job.directory = {tree_.path(open.node.index), tree_[open.node.index].id};
   job.names = open.names;
-  job.max_bytes = look_bytes;
+  job.max_bytes = stream_.piece_bytes();
   job.include_linked = content;
+  job.count_links = recount;
   if (live) ++live_jobs_open_;
   else {
-    open.budget = look_bytes / 4;
+    open.budget = job.max_bytes / 4;
     backlog_requested_bytes_ += open.budget;
     ++backlog_looks_open_;
   }
@@ -214,7 +219,7 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
                             Time now) {
   const std::string& name = read.operation.name;
   const auto later = [&](Time due) {
-    if (from_scan) mark_entry(node, name, false, epoch, 0, now, due);
+    if (from_scan) mark_entry(node, name, live, epoch, 0, now, due);
     else reopen_entry(node, name, live, epoch, now, due);
   };
   switch (read.outcome) {
@@ -274,14 +279,15 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
     const PendingEntry* reported = tree_.find_entry(node, name);
     // A directory that came to be here by a reported change, and that the replica does not have here: what it has
     // under this name is of another one.
-    const bool arrived = !from_scan && !in_place && reported != nullptr &&
-                         (reported->hints & WatchEvent::existence) != 0 && !reported->absent_on_replica;
+    const bool came = reported != nullptr && (reported->hints & WatchEvent::existence) != 0;
+    const bool arrived = !from_scan && !in_place && came && !reported->absent_on_replica;
     const bool replaces = arrived || (former != no_node && former != known && tree_[former].placed);
     if (found_directory(node, name, read.id, now) == no_node) return later(now);
     if (!tree_.placed(node)) return; // this very directory turned out to be elsewhere
     note.id = read.id;
     const PendingEntry* entry = tree_.find_entry(node, name);
     note.fresh = from_scan || replaces || (entry != nullptr && entry->absent_on_replica);
+    note.arrived = live && (from_scan || came);
     if (replaces && !from_scan) { // another directory of the same name: nothing of the former one may shine through
       Operation removal;
       removal.kind = OperationKind::remove;

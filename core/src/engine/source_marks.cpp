@@ -21,6 +21,7 @@ void SourceEngine::set_live(PendingEntry& entry) {
 void SourceEngine::mark_entry(NodeIndex node, std::string_view name, bool live, Epoch epoch, std::uint8_t hints,
                               Time now, Time due) {
   PendingEntry& entry = tree_.entry(node, name);
+  entry.recount = false;
   if (entry.dirty && entry.failed) { // news about a failed entry: it counts again
     entry.failed = false;
     entry.epoch = std::min(entry.epoch, epoch);
@@ -100,22 +101,21 @@ void SourceEngine::mark_parent(NodeIndex node, Epoch epoch, Time now) {
   mark_entry(self.parent, std::string(self.name), true, epoch, WatchEvent::existence, now, now);
 }
 
-void SourceEngine::need_scan(NodeIndex node, Epoch epoch) {
+void SourceEngine::need_scan(NodeIndex node, Epoch epoch, bool live) {
   Node& self = tree_[node];
-  if (!self.scan_needed) {
-    self.scan_needed = true;
+  const bool counted = self.scan_needed && self.scan_counted;
+  const Epoch former_epoch = self.scan_epoch;
+  const bool former_live = self.scan_live;
+  self.scan_live = live || (self.scan_needed && self.scan_live);
+  if (counted) self.scan_epoch = std::min(epoch, self.scan_epoch);
+  if (!self.scan_needed || (!counted && !self.failed)) {
     self.scan_counted = true;
-    self.scan_epoch = epoch;
-    counts_.add(epoch, false);
-  } else if (!self.scan_counted && !self.failed) {
-    self.scan_counted = true;
-    self.scan_epoch = epoch;
-    counts_.add(epoch, false);
-  } else if (self.scan_counted && epoch < self.scan_epoch) {
-    counts_.add(epoch, false);
-    counts_.remove(self.scan_epoch, false);
     self.scan_epoch = epoch;
   }
+  self.scan_needed = true;
+  if (self.scan_counted) counts_.add(self.scan_epoch, self.scan_live);
+  if (counted) counts_.remove(former_epoch, former_live);
+  if (self.scan_live != former_live && !self.scan_open) self.scan_queued = false; // it waits in the other class's stack
   push_scan(node);
 }
 
@@ -133,8 +133,9 @@ void SourceEngine::push_scan(NodeIndex node) {
     const Scan& scan = scans_.at(node);
     if (scan.job_open || scan.ended) return;
   }
+  const bool live = self.scan_open ? scans_.at(node).live : self.scan_live;
   self.scan_queued = true;
-  scan_stack_.push_back(ref(node));
+  (live ? live_scan_stack_ : scan_stack_).push_back(ref(node));
 }
 
 /// Clears the marks of a directory whose whole content will be scanned anyway once it has a place again; returns the
@@ -229,7 +230,7 @@ NodeIndex SourceEngine::found_directory(NodeIndex parent, const std::string& nam
 }
 
 /// The stream has (or the replica said that it has) a directory for `node` at its believed path.
-void SourceEngine::placed_directory(NodeIndex node, bool fresh, Epoch epoch, Time now) {
+void SourceEngine::placed_directory(NodeIndex node, bool fresh, Epoch epoch, bool live, Time now) {
   Node& self = tree_[node];
   const bool was_placed = self.placed;
   const bool waited = !was_placed || self.lost; // then nothing of it is queued
@@ -237,7 +238,7 @@ void SourceEngine::placed_directory(NodeIndex node, bool fresh, Epoch epoch, Tim
   self.lost = false;
   if (!self.synced && !self.scan_open) {
     if (!was_placed) self.fresh = fresh;
-    need_scan(node, epoch);
+    need_scan(node, epoch, live);
   }
   if (waited) requeue_node(node, now);
 }
@@ -282,7 +283,7 @@ void SourceEngine::erase_node(NodeIndex top, Time now) {
     if (scans_.contains(node)) close_scan(node, false, now);
     for (auto& [key, transfer] : transfers_)
       if (transfer.node.index == node) transfer.abandoned = true;
-    if (self.scan_needed && self.scan_counted) counts_.remove(self.scan_epoch, false);
+    if (self.scan_needed && self.scan_counted) counts_.remove(self.scan_epoch, self.scan_live);
     self.scan_needed = false;
     if (self.unwatchable) std::erase(unwatched_, node);
   });

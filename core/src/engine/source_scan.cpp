@@ -13,7 +13,6 @@ constexpr std::uint32_t cursors_bound = 64;
 constexpr std::size_t pieces_bound = 16;         ///< listing pieces sent and not answered
 constexpr std::size_t wanted_bound = 16'384;     ///< wanted entries waiting to be read before the scan goes on
 constexpr std::uint32_t transfer_entries = 256;
-constexpr std::uint32_t transfer_bytes = 512u << 10;
 constexpr std::uint32_t compare_entries = 1024;
 
 } // namespace
@@ -103,18 +102,24 @@ void SourceEngine::poll_unwatched(Time now) {
 
 // ---- scan -------------------------------------------------------------------------------------------------------
 
-void SourceEngine::hand_out_scans(Time now) {
-  const auto may_go_on = [&] {
-    return session_state_ == Session::ready && !paused_backlog_ && !paused_all_ && !(stopping_ && !draining_) &&
-           now >= backlog_held_until_ && scans_open_ < 2 * settings_.workers && due_backlog_.size() < wanted_bound &&
-           ready_backlog_bytes_ + backlog_requested_bytes_ < settings_.read_ahead;
-  };
+bool SourceEngine::may_scan(bool live, Time now) const {
+  if (session_state_ != Session::ready || paused_all_) return false;
+  if (live) return live_scans_open_ < 2 * settings_.workers && live_bulk_lane_.bytes < settings_.read_ahead;
+  return !paused_backlog_ && !(stopping_ && !draining_) && now >= backlog_held_until_ &&
+         scans_open_ < 2 * settings_.workers && due_backlog_.size() < wanted_bound &&
+         backlog_lane_.bytes + backlog_requested_bytes_ < settings_.read_ahead;
+}
+
+void SourceEngine::hand_out_scans(bool live, Time now) {
+  std::vector<NodeRef>& stack = live ? live_scan_stack_ : scan_stack_;
   std::vector<NodeRef> kept; // compare scans that have to wait for answers
-  while (!scan_stack_.empty() && may_go_on()) {
-    const NodeRef node = scan_stack_.back();
-    scan_stack_.pop_back();
+  while (!stack.empty() && may_scan(live, now)) {
+    const NodeRef node = stack.back();
+    stack.pop_back();
     if (!alive(node)) continue;
     Node& self = tree_[node.index];
+    const bool waits_here = (self.scan_open ? scans_.at(node.index).live : self.scan_live) == live;
+    if (!self.scan_queued || !waits_here) continue; // in the other class's stack since
     self.scan_queued = false;
     if (!self.placed || self.lost || self.failed || !tree_.placed(node.index)) continue;
     if (!self.scan_open && !self.scan_needed) continue;
@@ -128,7 +133,7 @@ void SourceEngine::hand_out_scans(Time now) {
     if (!self.scan_open) start_scan(node.index);
     continue_scan(scans_[node.index]);
   }
-  scan_stack_.insert(scan_stack_.end(), kept.rbegin(), kept.rend());
+  stack.insert(stack.end(), kept.rbegin(), kept.rend());
 }
 
 /// Invariant 2: the mark is cleared here, before the first read; what is reported from now on marks again.
@@ -139,7 +144,8 @@ void SourceEngine::start_scan(NodeIndex node) {
   scan.mode = self.fresh && !self.synced ? ScanMode::transfer : ScanMode::compare;
   scan.id = next_scan_++;
   scan.epoch = self.scan_counted ? self.scan_epoch : epoch_;
-  if (!self.scan_counted) counts_.add(scan.epoch, false);
+  scan.live = self.scan_live;
+  if (!self.scan_counted) counts_.add(scan.epoch, scan.live);
   self.scan_needed = self.scan_counted = false; // the count passes over to the scan
   self.scan_open = true;
   self.overrides.reset();
@@ -169,7 +175,7 @@ void SourceEngine::continue_scan(Scan& scan) {
   job.cursor = scan.cursor;
   job.watch = settings_.directory_watches && !tree_[node].watched && !tree_[node].unwatchable;
   job.max_entries = scan.mode == ScanMode::transfer ? transfer_entries : compare_entries;
-  job.max_bytes = transfer_bytes;
+  job.max_bytes = stream_.piece_bytes();
   job.since = sink_.compare_contents ? Timestamp{} : settings_.since;
   scan.job_open = true;
   if (scan.cursor != 0) --cursors_open_;
@@ -180,11 +186,16 @@ void SourceEngine::continue_scan(Scan& scan) {
   open.mode = scan.mode;
   open.scan = scan.id;
   open.self = job.watch;
-  open.budget = scan.mode == ScanMode::transfer ? transfer_bytes / 4 : 16u << 10; // what is usual, not what is possible
-  backlog_requested_bytes_ += open.budget;
-  ++scans_open_;
+  open.live = scan.live;
+  if (scan.live) {
+    ++live_scans_open_;
+  } else {
+    open.budget = scan.mode == ScanMode::transfer ? job.max_bytes / 4 : 16u << 10; // what is usual, not what is possible
+    backlog_requested_bytes_ += open.budget;
+    ++scans_open_;
+  }
   jobs_.emplace(job.id, std::move(open));
-  outputs_.jobs.push_back({std::move(job), false});
+  outputs_.jobs.push_back({std::move(job), scan.live});
 }
 
 SourceEngine::Scan* SourceEngine::find_scan(NodeRef node, std::uint64_t id) {
@@ -199,7 +210,7 @@ static bool emptied_root(NodeIndex node, bool had_entries, bool first, bool end,
 }
 
 void SourceEngine::on_scan_piece(JobId id, const OpenJob& job, ReadResult result, Time now) {
-  --scans_open_;
+  --(job.live ? live_scans_open_ : scans_open_);
   backlog_requested_bytes_ -= job.budget;
   Scan* scan = find_scan(job.node, job.scan);
   if (scan == nullptr) { // given up meanwhile
@@ -222,6 +233,7 @@ void SourceEngine::on_scan_piece(JobId id, const OpenJob& job, ReadResult result
   scan->started = true;
   Item item;
   item.kind = Item::Kind::scan;
+  item.live = scan->live;
   item.node = job.node;
   item.scan = job.scan;
   item.job = id;
@@ -229,7 +241,7 @@ void SourceEngine::on_scan_piece(JobId id, const OpenJob& job, ReadResult result
   item.directory_attributes = std::move(result.directory_attributes);
   item.payload = std::move(result.payload);
   item.operations.reserve(result.entries.size());
-  for (EntryRead& read : result.entries) on_entry(node, read, item, true, false, scan->epoch, now);
+  for (EntryRead& read : result.entries) on_entry(node, read, item, true, job.live, scan->epoch, now);
   pass_entries_ += result.entries.size();
   scan = find_scan(job.node, job.scan); // looking at entries may have shown that the directory moved
   if (scan == nullptr) {
@@ -248,7 +260,7 @@ void SourceEngine::on_scan_piece(JobId id, const OpenJob& job, ReadResult result
 }
 
 void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result, Time now) {
-  --scans_open_;
+  --(job.live ? live_scans_open_ : scans_open_);
   backlog_requested_bytes_ -= job.budget;
   Scan* scan = find_scan(job.node, job.scan);
   if (scan == nullptr) {
@@ -273,6 +285,7 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
   scan->started = true;
   Item item;
   item.kind = Item::Kind::listing;
+  item.live = scan->live;
   item.node = job.node;
   item.scan = job.scan;
   item.job = id;
@@ -311,6 +324,7 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
   // The directory's own attributes, which its parent's listing does not compare (its times change with its entries).
   Item attributes;
   attributes.kind = Item::Kind::scan;
+  attributes.live = scan->live;
   attributes.node = job.node;
   attributes.scan = job.scan;
   attributes.job = id;
@@ -326,7 +340,7 @@ void SourceEngine::scan_failed(NodeIndex node, const Status& status, Time now) {
   const Epoch epoch = scans_[node].epoch;
   if (status.code() == Code::stale || status.code() == Code::not_found) {
     self.lost = true; // so that it is not pushed before its parent was looked at
-    need_scan(node, epoch);
+    need_scan(node, epoch, scans_[node].live);
     close_scan(node, false, now);
     mark_parent(node, epoch, now);
     return;
@@ -343,7 +357,7 @@ void SourceEngine::retry_scan(NodeIndex node, Epoch epoch, Time now) {
   self.attempts = static_cast<std::uint8_t>(std::min(self.attempts + 1, 16));
   need_scan(node, epoch);
   close_scan(node, false, now);
-  if (self.scan_counted) counts_.remove(self.scan_epoch, false); // it waits, and holds up no flush
+  if (self.scan_counted) counts_.remove(self.scan_epoch, self.scan_live); // it waits, and holds up no flush
   self.scan_counted = false;
   const Time delay = std::min(settings_.first_retry * (1 << (self.attempts - 1)), settings_.longest_retry);
   timers_.push({now + delay, ref(node), {}});
@@ -366,7 +380,7 @@ void SourceEngine::close_scan(NodeIndex node, bool complete, Time now) {
     outputs_.jobs.push_back({CloseCursorJob{scan.cursor}, false});
   }
   Node& self = tree_[node];
-  self.scan_open = self.fresh = false;
+  self.scan_open = self.fresh = self.scan_queued = false;
   self.overrides.reset();
   if (complete) {
     self.synced = true;
@@ -378,10 +392,10 @@ void SourceEngine::close_scan(NodeIndex node, bool complete, Time now) {
     for (NodeIndex child = self.first_child; child != no_node; child = tree_[child].next_sibling)
       if (!tree_[child].placed && tree_.find_entry(node, tree_[child].name) == nullptr)
         unmet.push_back(tree_[child].name);
-    for (const std::string& name : unmet) mark_entry(node, name, false, scan.epoch, WatchEvent::existence, now, now);
+    for (const std::string& name : unmet) mark_entry(node, name, scan.live, scan.epoch, WatchEvent::existence, now, now);
   }
   if (self.scan_needed) push_scan(node);
-  counts_.remove(scan.epoch, false);
+  counts_.remove(scan.epoch, scan.live);
 }
 
 // ---- comparison -------------------------------------------------------------------------------------------------
@@ -410,7 +424,7 @@ void SourceEngine::on_answer(const ListingAnswer& answer, Time now) {
   const auto& overrides = tree_[node.index].overrides;
   for (const ListingAnswer::Want& want : answer.wants) {
     piece.wanted.insert(want.name);
-    mark_entry(node.index, want.name, false, epoch, 0, now, now);
+    mark_entry(node.index, want.name, piece.live, epoch, 0, now, now);
     if (want.absent && !(overrides && overrides->contains(want.name)))
       tree_.entry(node.index, want.name).absent_on_replica = true;
   }
@@ -433,7 +447,7 @@ void SourceEngine::on_listed_directories(NodeIndex node, PieceUnderWay& piece, T
       mark_entry(node, name, false, piece.epoch, WatchEvent::existence, now, now);
       continue;
     }
-    placed_directory(child, false, piece.epoch, now);
+    placed_directory(child, false, piece.epoch, piece.live, now);
   }
 }
 

@@ -84,7 +84,7 @@ void SourceEngine::on_ready(const Ready& message, Time now) {
     unplace(root_node, oldest_epoch, now);
     tree_[root_node].synced = false;
     links_.clear();
-    placed_directory(root_node, message.empty, oldest_epoch, now);
+    placed_directory(root_node, message.empty, oldest_epoch, false, now);
     if (settings_.directory_watches && !tree_[root_node].swept) sweep_stack_.push_back(ref(root_node));
     say(LogLevel::info, message.empty ? "the sink is ready, with an empty replica: sending everything"
                                       : "the sink is ready: comparing");
@@ -205,8 +205,8 @@ void SourceEngine::lose_session(Time now) {
   }
   for (const std::uint64_t key : transfers)
     if (transfers_.contains(key)) abandon_transfer(key, Status(Code::closed, "the connection was lost"), now);
-  for (auto* queue : {&ready_live_, &ready_backlog_}) {
-    for (Item& item : *queue) {
+  for (Lane* lane : {&live_lane_, &live_bulk_lane_, &backlog_lane_}) {
+    for (Item& item : lane->items) {
       if (item.kind != Item::Kind::look || !alive(item.node)) continue;
       for (const Operation& operation : item.operations)
         if (PendingEntry* entry = tree_.find_entry(item.node.index, operation.name); entry != nullptr && entry->open)
@@ -217,15 +217,14 @@ void SourceEngine::lose_session(Time now) {
         counts_.remove(tree_[item.node.index].self_open_epoch, true);
       }
     }
-    queue->clear();
+    *lane = Lane();
   }
-  ready_live_bytes_ = ready_backlog_bytes_ = 0;
   pieces_.clear();
   live_in_flight_.clear();
   std::vector<NodeIndex> scanning;
   for (const auto& [node, scan] : scans_) scanning.push_back(node);
   for (const NodeIndex node : scanning) {
-    need_scan(node, scans_[node].epoch);
+    need_scan(node, scans_[node].epoch, scans_[node].live);
     close_scan(node, false, now);
   }
   for (const Sent& sent : stream_.close()) {

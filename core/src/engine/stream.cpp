@@ -13,7 +13,7 @@ constexpr Time standing_queue = std::chrono::milliseconds(10); ///< allowed on t
 void Stream::open(std::uint64_t session, std::uint64_t granted) {
   session_ = session;
   granted_ = granted;
-  window_ = std::min(granted, smallest_window);
+  window_ = std::min(granted, first_window);
   last_ = applied_ = durable_ = in_flight_bytes_ = 0;
   in_flight_.clear();
   unsettled_.clear();
@@ -34,6 +34,11 @@ std::vector<Sent> Stream::close() {
 
 std::uint64_t Stream::credit() const noexcept {
   return in_flight_bytes_ >= window_ ? 0 : window_ - in_flight_bytes_;
+}
+
+std::uint32_t Stream::piece_bytes() const noexcept {
+  if (rate_ == 0) return first_piece;
+  return static_cast<std::uint32_t>(std::clamp(rate_ / (std::chrono::seconds(1) / standing_queue), smallest_piece, largest_piece));
 }
 
 std::uint64_t Stream::sent(Sent record, Time now) {

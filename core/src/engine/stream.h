@@ -42,7 +42,9 @@ struct Sent {
 
 class Stream {
  public:
-  static constexpr std::uint64_t smallest_window = 512u << 10;
+  static constexpr std::uint64_t smallest_window = 128u << 10;
+  static constexpr std::uint64_t first_window = 512u << 10; ///< until a rate is known
+  static constexpr std::uint64_t smallest_piece = 32u << 10, first_piece = 128u << 10, largest_piece = 512u << 10;
   static constexpr std::size_t unsettled_bound = 100'000; ///< records not durable; beyond it a sync is asked for
 
   void open(std::uint64_t session, std::uint64_t granted);
@@ -54,6 +56,9 @@ class Stream {
   [[nodiscard]] std::uint64_t credit() const noexcept;
   [[nodiscard]] std::uint64_t window() const noexcept { return window_; }
   [[nodiscard]] std::uint64_t delivery_rate() const noexcept { return rate_; } ///< bytes (of cost) a second
+  /// How much content to read for one item of the stream: about what is delivered in 10 ms (RULES.md, corrections), so
+  /// that a live change waits for little on a slow link.
+  [[nodiscard]] std::uint32_t piece_bytes() const noexcept;
   [[nodiscard]] std::uint64_t last_sequence() const noexcept { return last_; }
   [[nodiscard]] std::uint64_t applied() const noexcept { return applied_; }
   [[nodiscard]] std::uint64_t durable() const noexcept { return durable_; }

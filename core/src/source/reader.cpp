@@ -152,7 +152,7 @@ SourceReader::Answer SourceReader::run_job(const ReadJob& job) {
       read_directory_attributes(context_, directory.fd, true, directory.path, result.directory_attributes);
   if (!result.status.ok()) return result;
 
-  Look look(context_, directory, job.max_bytes, job.include_linked);
+  Look look(context_, directory, job.max_bytes, job.include_linked, job.count_links);
   result.entries.resize(job.names.size());
   bool done = false;
   for (std::size_t i = 0; i < job.names.size(); ++i) {

@@ -27,11 +27,11 @@ int read_target(int fd, const char* name, std::string& target) {
 }
 
 Look::Look(ReaderContext& context, const OpenDirectory& directory, std::uint32_t max_bytes,
-           bool include_linked)
+           bool include_linked, bool count_links)
     : context_(context), directory_(directory),
       max_bytes_(
           std::min<std::uint32_t>(max_bytes, static_cast<std::uint32_t>(context.pool->buffer_bytes()))),
-      include_linked_(include_linked), payload_(*context.pool, context.limits.small_payload) {}
+      include_linked_(include_linked), count_links_(count_links), payload_(*context.pool, context.limits.small_payload) {}
 
 void Look::look(std::string name, EntryRead& entry) {
   entry.operation.name = std::move(name);
@@ -107,7 +107,7 @@ void Look::look_pinned(PinnedEntry& pinned, EntryRead& entry) {
 /// Files of any type but directories may have several names, which are found by their identity. True: that is all for
 /// now, or it failed.
 bool Look::left_as_linked(const PinnedEntry& pinned, EntryRead& entry) {
-  if (pinned.status.attributes.links <= 1) return false;
+  if (pinned.status.attributes.links <= 1 && !count_links_) return false;
   if (!add_identity(pinned, entry)) return true;
   if (!include_linked_) entry.outcome = Outcome::linked;
   return !include_linked_;

@@ -18,7 +18,8 @@ namespace osync::source {
 
 class Look {
  public:
-  Look(ReaderContext& context, const OpenDirectory& directory, std::uint32_t max_bytes, bool include_linked);
+  Look(ReaderContext& context, const OpenDirectory& directory, std::uint32_t max_bytes, bool include_linked,
+       bool count_links = false);
 
   /// Looks at `name` and fills the fresh `entry`, as documented at EntryRead. not_done: it does not fit into
   /// the budget any more; nothing was kept of it. Excluded entries and osync's own state answer `mount`, that
@@ -57,6 +58,7 @@ class Look {
   const OpenDirectory& directory_;
   const std::uint32_t max_bytes_;
   const bool include_linked_;
+  const bool count_links_;
   PayloadWriter payload_;
   std::size_t metadata_bytes_ = 0;
   std::size_t looked_ = 0;
