@@ -8,6 +8,7 @@ SourceEngine::SourceEngine(SourceSettings settings, const ObjectId& root, Policy
     : settings_(std::move(settings)), policy_(policy), rules_(rules), tree_(root),
       hot_files_(settings_.settle, settings_.longest_damping) {
   tree_[root_node].generation = 0;
+  if (settings_.directory_watches) sweep_stack_.push_back(ref(root_node)); // while the sink is still on its way
 }
 
 void SourceEngine::job_done(SourceJobResult result, Time now) {

@@ -310,6 +310,7 @@ void SourceEngine::watched(const WatchEvent& event, Time now) {
     return;
   case WatchEvent::Kind::entry: break;
   }
+  if (!tree_[root_node].placed) return; // no sink was ready yet: all of the tree will be read after this
   const NodeIndex node = tree_.find(event.directory);
   if (node == no_node) return; // jobs name their directories beforehand, so this one was forgotten on purpose
   if (event.name.empty()) {
