@@ -196,6 +196,7 @@ void compare(Comparison& c, const Frame& a, const Frame& b) {
 
 void compare(Comparison& c, const SyncRequest& a, const SyncRequest& b) {
   c.field("session", a.session, b.session).field("sequence", a.sequence, b.sequence);
+  c.field("all_compared", a.all_compared, b.all_compared);
 }
 
 void compare(Comparison& c, const Farewell& a, const Farewell& b) {

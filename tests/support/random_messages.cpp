@@ -296,7 +296,7 @@ SourceMessage RandomMessages::source_message(std::size_t index) {
   case 2:
     return frame();
   case 3:
-    return SyncRequest{number(), number()};
+    return SyncRequest{number(), number(), chance(50)};
   default:
     return Farewell{number(), chance(50), bytes(100)};
   }

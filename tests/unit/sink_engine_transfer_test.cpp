@@ -253,6 +253,43 @@ TEST_CASE("a sync on request waits for the number it names", "[sink_engine]") {
   CHECK(driver.last<Acknowledge>().durable == 2);
 }
 
+TEST_CASE("suspicion ends with a sync after everything was compared", "[sink_engine]") {
+  ReplicaState state;
+  state.content = ReplicaState::Content::own_identity;
+  state.identity = {SinkDriver::source, SinkDriver::new_replica, 1};
+  state.suspect_since = Timestamp{1, 0};
+  SinkDriver driver(SinkDriver::settings(), state);
+  driver.begin();
+  const auto clears = [&] {
+    return std::any_of(driver.jobs.begin(), driver.jobs.end(), [](const FakeJob& job) {
+      const auto* sync = std::get_if<SyncJob>(&job.job());
+      return sync != nullptr && sync->clear_suspicion;
+    });
+  };
+  driver.engine.received(SyncRequest{SinkDriver::session, 1, true}, driver.now);
+  driver.send(group_of("a", {put("x")}));
+  CHECK(driver.syncs() == 0); // the number that it names is not applied yet
+  driver.finish();
+  REQUIRE(clears());
+  driver.finish_sync();
+
+  driver.engine.received(SyncRequest{SinkDriver::session, 1, true}, driver.now); // nothing is suspect any more
+  driver.collect();
+  CHECK(driver.syncs() == 0);
+}
+
+TEST_CASE("suspicion ends also when nothing had to be written", "[sink_engine]") {
+  ReplicaState state;
+  state.content = ReplicaState::Content::own_identity;
+  state.identity = {SinkDriver::source, SinkDriver::new_replica, 1};
+  state.suspect_since = Timestamp{1, 0};
+  SinkDriver driver(SinkDriver::settings(), state);
+  driver.begin();
+  driver.engine.received(SyncRequest{SinkDriver::session, 0, true}, driver.now);
+  driver.collect();
+  CHECK(driver.syncs() == 1);
+}
+
 TEST_CASE("a request during a sync gets a sync of its own", "[sink_engine]") {
   SinkDriver driver;
   driver.begin();

@@ -131,6 +131,7 @@ struct Frame {
 struct SyncRequest {
   std::uint64_t session = 0;
   std::uint64_t sequence = 0; ///< wait until so much is applied
+  bool all_compared = false;  ///< up to it, everything that the replica had was compared or sent again
 };
 
 /// Service termination. The sink makes durable what it has, sends a final report and answers Unregister.

@@ -11,6 +11,7 @@ namespace osync::engine {
 
 void SinkEngine::on_sync_request(const SyncRequest& message) {
   if (message.session != session_ || phase_ != Phase::streaming) return ignore("SyncRequest");
+  if (message.all_compared && compare_.suspect_since) all_compared_at_ = message.sequence;
   const std::uint64_t wanted = std::max(message.sequence, progress_.applied());
   if (progress_.durable() >= wanted)
     acknowledge_now_ = true;
@@ -20,9 +21,10 @@ void SinkEngine::on_sync_request(const SyncRequest& message) {
 
 // Time::min() stands for at once. Nothing may be in progress while the sink is claimed.
 std::optional<Time> SinkEngine::sync_due() const {
-  if (sync_ || !unsynced() || phase_ == Phase::claiming || claim_outstanding_) return std::nullopt;
+  const bool clears = all_compared_at_ && progress_.applied() >= *all_compared_at_;
+  if (sync_ || (!unsynced() && !clears) || phase_ == Phase::claiming || claim_outstanding_) return std::nullopt;
   if (phase_ == Phase::ending) return order_.idle() ? std::optional<Time>(Time::min()) : std::nullopt;
-  if (sync_wanted_ != 0 && progress_.applied() >= sync_wanted_) return Time::min();
+  if (clears || (sync_wanted_ != 0 && progress_.applied() >= sync_wanted_)) return Time::min();
   return unsynced_since_.value_or(Time::min()) + (unsynced_since_ ? durability_interval_ : Time(0));
 }
 
@@ -33,9 +35,10 @@ void SinkEngine::sync_if_due(Time now) {
 
 // The job begins after this, so it covers all that is applied now.
 void SinkEngine::begin_sync() {
-  sync_ = OpenSync{++last_job_, generation_, progress_.applied(), completed_};
+  const bool clears = all_compared_at_ && progress_.applied() >= *all_compared_at_;
+  sync_ = OpenSync{++last_job_, generation_, progress_.applied(), completed_, clears};
   unsynced_since_.reset();
-  ready_jobs_.emplace_back(SyncJob{sync_->id});
+  ready_jobs_.emplace_back(SyncJob{sync_->id, clears});
 }
 
 void SinkEngine::on_synced(const SyncDone& done, Time now) {
@@ -52,6 +55,10 @@ void SinkEngine::on_synced(const SyncDone& done, Time now) {
   failed_sessions_ = 0;
   if (sync.generation != generation_) return;
   progress_.make_durable(sync.applied);
+  if (sync.clears_suspicion) {
+    compare_.suspect_since.reset();
+    all_compared_at_.reset();
+  }
   if (progress_.durable() >= sync_wanted_) sync_wanted_ = 0;
   acknowledge_now_ = report_changed_ = true;
 }

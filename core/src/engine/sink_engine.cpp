@@ -207,6 +207,7 @@ void SinkEngine::drop_session() {
   session_figures_ = TransferReport();
   session_ = 0;
   ready_sent_ = acknowledge_now_ = report_changed_ = dropped_ = false;
+  all_compared_at_.reset();
   sync_wanted_ = acknowledged_applied_ = acknowledged_durable_ = acknowledged_freed_ = 0;
 }
 

@@ -175,6 +175,7 @@ class SinkEngine {
     std::uint64_t generation = 0;
     std::uint64_t applied = 0;   ///< when it began
     std::uint64_t completed = 0; ///< likewise
+    bool clears_suspicion = false;
   };
 
   // ---- sink_engine.cpp: the session ----
@@ -258,6 +259,7 @@ class SinkEngine {
   std::uint64_t completed_ = 0, synced_ = 0; ///< items completed, and of those before the last good sync
   std::optional<Time> unsynced_since_;
   std::uint64_t sync_wanted_ = 0;    ///< SyncRequest: wait for this, then sync; 0: none
+  std::optional<std::uint64_t> all_compared_at_; ///< once this is applied and synced nothing is suspect any more
   std::deque<WireFailure> failures_; ///< not reported yet
   bool acknowledge_now_ = false;
   std::uint64_t acknowledged_applied_ = 0, acknowledged_durable_ = 0, acknowledged_freed_ = 0;

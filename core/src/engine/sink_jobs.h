@@ -47,8 +47,10 @@ struct InspectDone {
   std::vector<Extra> extras;
 };
 
+/// Sink::sync and, with `clear_suspicion`, after its success Sink::clear_suspicion.
 struct SyncJob {
   SinkJobId id = 0;
+  bool clear_suspicion = false;
 };
 struct SyncDone {
   SinkJobId id = 0;

@@ -46,8 +46,10 @@ void SourceEngine::advance(Time now) {
   if (session_state_ != Session::ready) return;
   if (!initial_pass_done_ && counts_.backlog() == 0 && tree_[root_node].synced) {
     initial_pass_done_ = true;
+    settings_.replica_entries = pass_entries_;
     say(LogLevel::info, "the backlog is done: " + std::to_string(pass_entries_) + " entries compared or sent");
   }
+  if (deletions_accepted_ && counts_.backlog() == 0) deletions_accepted_ = false;
   if (settings_.once && initial_pass_done_ && counts_.backlog() == 0 && !once_fence_set_ && !stopping_) {
     once_fence_set_ = true;
     add_fence(Fence::Kind::once, 0, now);

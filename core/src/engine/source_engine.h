@@ -156,7 +156,10 @@ class SourceEngine {
   void root_gone(Time now) { mark_parent(root_node, epoch_, now); }
   void mount_changed(const std::string& path, bool mounted, Time now);
   void pause(bool backlog_only, Time now);
+  /// Goes on. `accept_deletions`: also with the deletions held by now, and with those that the present backlog finds.
   void resume(bool accept_deletions, Time now);
+  /// A checkpoint was remembered: from now on entries with a ctime before `since` count as compared.
+  void checkpointed(Timestamp since) { settings_.since = since; }
 
   // ---- outputs ----
   [[nodiscard]] SourceOutputs take_outputs();
@@ -418,7 +421,7 @@ class SourceEngine {
   void on_unregister(const Unregister& message, Time now);
   void protocol_error(std::string what);
   void lose_session(Time now);
-  void request_sync(std::uint64_t sequence);
+  void request_sync(std::uint64_t sequence, bool all_compared = false);
 
   // ---- source_fences.cpp: flush, checkpoint, end ----
   void add_fence(Fence::Kind kind, std::uint64_t token, Time now);
@@ -448,6 +451,7 @@ class SourceEngine {
   std::uint64_t sessions_begun_ = 0;
   Ready sink_;
   bool connected_ = false;
+  bool all_compared_said_ = false; ///< in this session
   bool paused_all_ = false, paused_backlog_ = false;
   Time backlog_held_until_{0}; ///< the sink is full
   Exit exit_ = Exit::running;
@@ -489,7 +493,8 @@ class SourceEngine {
   std::uint64_t failures_unlisted_ = 0;
   std::deque<std::pair<Time, std::uint64_t>> recent_extras_;
   std::vector<NodeRef> held_nodes_;
-  bool deletions_accepted_ = false, hold_said_ = false;
+  bool deletions_accepted_ = false; ///< until the backlog of the moment is done
+  bool hold_said_ = false;
   std::vector<NodeIndex> unwatched_;
   Time last_poll_{0};
   std::map<std::uint64_t, Time> live_in_flight_; ///< sequence -> since, for lag

@@ -51,7 +51,8 @@ void SourceEngine::advance_fences(Time now) {
         counts_.clear(fence.epoch, with_backlog)) {
       fence.cleared = true;
       fence.sequence = stream_.last_sequence();
-      if (fence.kind != Fence::Kind::checkpoint) request_sync(fence.sequence);
+      const bool all_compared = with_backlog && initial_pass_done_ && !all_compared_said_;
+      if (fence.kind != Fence::Kind::checkpoint || all_compared) request_sync(fence.sequence, all_compared);
     }
     if (!fence.cleared || stream_.durable() < fence.sequence) {
       ++i;

@@ -242,7 +242,7 @@ void SourceEngine::on_scan_piece(JobId id, const OpenJob& job, ReadResult result
   item.payload = std::move(result.payload);
   item.operations.reserve(result.entries.size());
   for (EntryRead& read : result.entries) on_entry(node, read, item, true, job.live, scan->epoch, now);
-  pass_entries_ += result.entries.size();
+  if (!initial_pass_done_) pass_entries_ += result.entries.size();
   scan = find_scan(job.node, job.scan); // looking at entries may have shown that the directory moved
   if (scan == nullptr) {
     if (result.cursor != 0) outputs_.jobs.push_back({CloseCursorJob{result.cursor}, false});
@@ -311,7 +311,7 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
   item.piece.entries = std::move(result.entries);
   item.cost = credit_cost(item.piece);
   figures_.entries_compared += item.piece.entries.size();
-  pass_entries_ += item.piece.entries.size();
+  if (!initial_pass_done_) pass_entries_ += item.piece.entries.size();
   ++scan->pieces_open;
   scan->ended = result.end;
   if (!result.end) {

@@ -1,6 +1,7 @@
 // The session with the sink: registration, acknowledgements, failures, and what a lost connection makes pending again.
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "engine/source_engine.h"
 
@@ -74,6 +75,7 @@ void SourceEngine::on_ready(const Ready& message, Time now) {
   sink_ = message;
   sink_.compare_contents = message.compare_contents || (other_replica && !message.empty);
   session_state_ = Session::ready;
+  all_compared_said_ = false;
   stream_.open(session_, message.window);
   outputs_.replica = message.identity;
   settings_.known_replica = message.identity;
@@ -84,6 +86,9 @@ void SourceEngine::on_ready(const Ready& message, Time now) {
     unplace(root_node, oldest_epoch, now);
     tree_[root_node].synced = false;
     links_.clear();
+    initial_pass_done_ = false;
+    pass_entries_ = 0;
+    if (other_replica && !first) settings_.since = Timestamp{}; // it was said of the former one
     placed_directory(root_node, message.empty, oldest_epoch, false, now);
     if (settings_.directory_watches && !tree_[root_node].swept) sweep_stack_.push_back(ref(root_node));
     say(LogLevel::info, message.empty ? "the sink is ready, with an empty replica: sending everything"
@@ -239,10 +244,12 @@ void SourceEngine::lose_session(Time now) {
   for (Fence& fence : fences_) fence.cleared = false;
 }
 
-void SourceEngine::request_sync(std::uint64_t sequence) {
-  if (session_state_ != Session::ready || sequence <= sync_asked_ || sequence <= stream_.durable()) return;
-  sync_asked_ = sequence;
-  outputs_.messages.emplace_back(SyncRequest{session_, sequence});
+void SourceEngine::request_sync(std::uint64_t sequence, bool all_compared) {
+  if (session_state_ != Session::ready) return;
+  const bool news = all_compared && !std::exchange(all_compared_said_, all_compared_said_ || all_compared);
+  if (!news && (sequence <= sync_asked_ || sequence <= stream_.durable())) return;
+  sync_asked_ = std::max(sync_asked_, sequence);
+  outputs_.messages.emplace_back(SyncRequest{session_, sequence, news});
 }
 
 } // namespace osync::engine

@@ -58,7 +58,12 @@ engine::SinkJobResult SinkRuntime::run_job(const engine::SinkJob& job) {
     if (done.status.ok() && inspect->find_extras) done.status = find_extras(parts_.sink, *inspect, done);
     return done;
   }
-  return engine::SyncDone{std::get<engine::SyncJob>(job).id, parts_.sink.sync()};
+  const auto& sync = std::get<engine::SyncJob>(job);
+  engine::SyncDone done{sync.id, parts_.sink.sync()};
+  if (!done.status.ok() || !sync.clear_suspicion) return done;
+  if (const Status cleared = parts_.sink.clear_suspicion(); !cleared.ok())
+    parts_.logger.warning("what was suspect and has been compared stays suspect for the next start: " + cleared.to_string());
+  return done;
 }
 
 void SinkRuntime::apply_jobs() {

@@ -205,6 +205,7 @@ void SourceRuntime::remember_checkpoint(const engine::CheckpointReached& checkpo
   if (checkpoint.pass_complete) {
     memory.since = wall_before(checkpoint.time);
     memory.entries = checkpoint.entries;
+    engine_.checkpointed(memory.since);
   }
   save_state();
 }

@@ -222,7 +222,7 @@ Result<engine::SourceMessage> take(const Refuse& from) {
 }
 
 Result<engine::SourceMessage> take(const SyncRequest& from) {
-  return engine::SourceMessage(engine::SyncRequest{from.session(), from.sequence()});
+  return engine::SourceMessage(engine::SyncRequest{from.session(), from.sequence(), from.all_compared()});
 }
 
 Result<engine::SourceMessage> take(const Farewell& from) {

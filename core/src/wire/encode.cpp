@@ -147,6 +147,7 @@ class Put {
     SyncRequest& to = *envelope_.mutable_sync_request();
     to.set_session(from.session);
     to.set_sequence(from.sequence);
+    to.set_all_compared(from.all_compared);
   }
 
   void operator()(const engine::Farewell& from) {
