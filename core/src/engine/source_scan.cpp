@@ -49,7 +49,7 @@ void SourceEngine::on_sweep(const OpenJob& job, SweepResult result, Time now) {
   for (FoundDirectory& found : result.directories) {
     // The sweep only makes directories known. Whether they are there, and where, is for looks and scans to say.
     if (tree_.find(found.id) != no_node || tree_.child(node, found.name) != no_node) continue;
-    const NodeIndex child = tree_.add(found.id);
+    const NodeIndex child = tree_.add(found.id, now);
     tree_.attach(child, node, std::move(found.name), now);
     sweep_stack_.push_back(ref(child));
   }
@@ -296,7 +296,10 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
   item.piece.last = result.end;
   for (const ListedEntry& entry : result.entries) {
     if (entry.attributes.type != FileType::directory || entry.mount) {
-      forget_name(node, entry.name, now);
+      if (const NodeIndex former = tree_.child(node, entry.name); former != no_node && tree_[former].placed && !entry.mount)
+        mark_entry(node, entry.name, scan->live, scan->epoch, WatchEvent::existence, now, now); // a look decides
+      else
+        forget_name(node, entry.name, now);
       met_in_listing(node, entry, scan->epoch, now);
       continue;
     }

@@ -50,13 +50,14 @@ std::uint64_t Stream::sent(Sent record, Time now) {
   origin.sequence = record.sequence;
   origin.origin = record.origin;
   origin.node = record.node;
-  const bool same_scan = record.origin == Sent::Origin::scan && !unsettled_.empty() &&
+  const bool same_scan = record.origin == Sent::Origin::scan && record.moved.empty() && !unsettled_.empty() &&
                          unsettled_.back().origin == Sent::Origin::scan &&
                          unsettled_.back().node.index == record.node.index &&
                          unsettled_.back().node.generation == record.node.generation;
   if (same_scan) unsettled_.back().sequence = record.sequence; // forgotten only with the last of them
   else if (record.origin != Sent::Origin::stage) {
     if (record.origin == Sent::Origin::entries) origin.names = record.names;
+    origin.moved = record.moved;
     unsettled_.push_back(std::move(origin));
   }
   in_flight_.push_back(std::move(record));

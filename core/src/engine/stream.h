@@ -38,6 +38,14 @@ struct Sent {
   std::uint64_t stage = 0; ///< of records that write or publish one
   Time sent{0};
   std::vector<std::string> names; ///< by operation index
+  /// Directories that were moved with all that is below them.
+  struct Moved {
+    std::uint32_t index = 0; ///< of the operation
+    NodeRef node;
+    NodeRef from;            ///< the directory in which it was; none: it was put aside
+    std::string from_name;
+  };
+  std::vector<Moved> moved;
 };
 
 class Stream {
