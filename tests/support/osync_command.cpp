@@ -1,5 +1,6 @@
 #include "support/osync_command.h"
 
+#include "support/paths.h"
 #include "support/wait.h"
 
 #include <cerrno>
@@ -12,7 +13,7 @@
 
 namespace osync::test {
 
-std::string osync_binary() { return OSYNC_BINARY_DIR "/osync"; }
+std::string osync_binary() { return binary_directory() + "/osync"; }
 
 Arguments operator+(Arguments left, const Arguments& right) {
   left.insert(left.end(), right.begin(), right.end());
