@@ -103,6 +103,7 @@ struct SinkCounters {
   std::uint64_t entries = 0; ///< changed
   std::uint64_t bytes = 0;   ///< of payload applied
   std::uint64_t listing_pieces = 0, entries_compared = 0, wants = 0, extras = 0;
+  std::uint64_t removals = 0, possibly_torn = 0; ///< operations that did not fail
   std::uint64_t operations_failed = 0; ///< a group that failed as a whole counts once
   std::array<std::uint64_t, codes> failures_by_code{};
   std::uint64_t syncs = 0, syncs_failed = 0;

@@ -137,6 +137,13 @@ void SinkEngine::on_group_applied(const OperationGroup& group, const GroupResult
   counters_.operations_failed += result.failures.size();
   const std::uint64_t bytes = failed(result, group_failure) ? 0 : group.payload.size();
   counters_.bytes += bytes;
+  if (!failed(result, group_failure))
+    for (std::uint32_t i = 0; i < group.operations.size(); ++i) {
+      const Operation& operation = group.operations[i];
+      if ((operation.kind != OperationKind::remove && !operation.possibly_torn) || failed(result, i)) continue;
+      if (operation.kind == OperationKind::remove) ++counters_.removals;
+      else ++counters_.possibly_torn;
+    }
   track_stages(group, result);
   for (const OperationFailure& failure : result.failures) {
     const auto code = static_cast<std::size_t>(failure.status.code());

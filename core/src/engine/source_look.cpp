@@ -225,6 +225,14 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
     else reopen_entry(node, name, live, epoch, now, due);
   };
   switch (read.outcome) {
+  case EntryRead::Outcome::mount:
+    if (!(read.excluded && settings_.delete_excluded)) {
+      forget_name(node, name, now);
+      if (!read.excluded) note_mount(tree_.path(node, name));
+      if (!from_scan) close_entry(node, name, now);
+      return;
+    }
+    [[fallthrough]]; // what the rules leave out is absent for the replica
   case EntryRead::Outcome::absent: {
     if (from_scan) return;
     if (const PendingEntry* entry = tree_.find_entry(node, name); entry != nullptr)
@@ -262,13 +270,6 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   case EntryRead::Outcome::failed:
     if (read.status.code() == Code::stale) return later(now + settings_.settle); // changed type while looked at
     return retry_entry(node, name, live, epoch, read.status, now);
-  case EntryRead::Outcome::mount: {
-    forget_name(node, name, now);
-    std::string path = tree_.path(node, name);
-    note_mount(std::move(path));
-    if (!from_scan) close_entry(node, name, now);
-    return;
-  }
   case EntryRead::Outcome::not_done: return later(now);
   case EntryRead::Outcome::ready: break;
   }
