@@ -41,13 +41,15 @@ class Signals {
   }
   ~Signals() {
     ending_ = true;
-    if (thread_.joinable()) thread_.join();
+    if (!thread_.joinable()) return;
+    pthread_kill(thread_.native_handle(), SIGTERM); // it is blocked there: only ends the wait
+    thread_.join();
   }
   void start(std::function<void(int)> handle) {
     thread_ = std::thread([this, handle = std::move(handle)] {
       const timespec interval{0, 100'000'000};
       while (!ending_)
-        if (const int signal = sigtimedwait(&set_, nullptr, &interval); signal > 0) handle(signal);
+        if (const int signal = sigtimedwait(&set_, nullptr, &interval); signal > 0 && !ending_) handle(signal);
     });
   }
 

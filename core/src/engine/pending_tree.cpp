@@ -18,6 +18,7 @@ NodeIndex PendingTree::find(const ObjectId& id) const {
 }
 
 NodeIndex PendingTree::child(NodeIndex parent, std::string_view name) const {
+  if (nodes_[parent].first_child == no_node) return no_node; // nearly always so where most entries are: among files
   const auto [begin, end] = children_.equal_range(child_key(parent, name));
   for (auto candidate = begin; candidate != end; ++candidate)
     if (nodes_[candidate->second].name == name) return candidate->second;

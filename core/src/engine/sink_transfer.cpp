@@ -125,6 +125,7 @@ void SinkEngine::on_applied(ApplyDone done, Time now) {
   while (done.results.size() < job->groups.size()) done.results.push_back(missing_result());
   for (std::size_t i = 0; i < job->groups.size(); ++i) {
     on_group_applied(*job->groups[i], done.results[i], current);
+    unsynced_bytes_ += credit_cost(*job->groups[i]);
     item_completed(now);
   }
   if (!order_.done(job->work)) say(LogLevel::error, "a work was handed out that the order does not know");

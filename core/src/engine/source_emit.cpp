@@ -90,6 +90,8 @@ bool SourceEngine::emit_frame(Time now) {
   std::uint64_t quantum = 0;
   Lane* lane = choose_lane(now, quantum);
   if (lane == nullptr) return false;
+  const bool alone = live_lane_.items.empty() && live_bulk_lane_.items.empty();
+  if (alone && stream_.may_gather(lane->bytes)) return false; // an acknowledgement will come, and this be called again
   auto& queue = lane->items;
   Frame frame;
   frame.session = session_;

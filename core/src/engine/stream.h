@@ -72,6 +72,11 @@ class Stream {
   [[nodiscard]] std::uint64_t durable() const noexcept { return durable_; }
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_bytes_; }
   [[nodiscard]] bool wants_sync() const noexcept { return unsettled_.size() > unsettled_bound; }
+  /// Whether what is ready may wait for more to fill a frame: the sink has enough to do, and its acknowledgements will
+  /// be heard before that ends. A frame costs both sides several wake-ups, however small it is.
+  [[nodiscard]] bool may_gather(std::uint64_t ready) const noexcept {
+    return ready < piece_bytes() && in_flight_bytes_ >= window_ / 2;
+  }
   /// Records something sent; returns its sequence number.
   std::uint64_t sent(Sent record, Time now);
   /// The record of a sequence number that is not applied yet or was applied last; nullptr for others.
