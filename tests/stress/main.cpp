@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <sched.h>
+#include <sstream>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -29,6 +30,18 @@ bool enter_private_mounts() {
   return unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 }
 
+/// Long paths are in the report; on the screen they hide the rest.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t most = 220;
+  std::string result;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);)
+    result += (line.size() <= most ? line
+                                   : line.substr(0, most / 2) + "..." + line.substr(line.size() - most / 2)) +
+              "\n";
+  return result;
+}
+
 bool run_and_tell(const Settings& settings, const std::string& output) {
   std::printf("seed %lu: %s\n", static_cast<unsigned long>(settings.seed),
               replay_arguments(settings).c_str());
@@ -36,7 +49,7 @@ bool run_and_tell(const Settings& settings, const std::string& output) {
   const auto began = std::chrono::steady_clock::now();
   const Outcome outcome = run(settings, output);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  std::printf("%s%sseed %lu: %s (%.1f s)\n", outcome.figures.c_str(), outcome.failure.c_str(),
+  std::printf("%s%sseed %lu: %s (%.1f s)\n", outcome.figures.c_str(), shortened(outcome.failure).c_str(),
               static_cast<unsigned long>(settings.seed), outcome.equal ? "equal" : "FAILED", took.count());
   if (!outcome.equal) std::printf("replay: script/stress %s\n", replay_arguments(settings).c_str());
   std::fflush(stdout);

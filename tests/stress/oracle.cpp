@@ -20,7 +20,7 @@ std::vector<std::string> asked_of_rsync(const std::string& source, const std::st
   std::vector<std::string> lines;
   std::istringstream text(finished.out + finished.err);
   for (std::string line; std::getline(text, line);)
-    if (lines.size() < 50) lines.push_back("rsync: " + line);
+    if (lines.size() < 20) lines.push_back("rsync: " + line);
   if (finished.exit_code != 0) lines.push_back("rsync: exit code " + std::to_string(finished.exit_code));
   return lines;
 }

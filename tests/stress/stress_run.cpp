@@ -68,9 +68,8 @@ class Run {
     const std::string content = workspace_ / "archive";
     fs::create_directory(content);
     make_tree(content, settings_.seed + 1, 60, false);
-    const test::Finished finished =
-        test::run({{"tar", "-C", content, "--warning=no-file-ignored", "-cf", shared_.archive, "names",
-                    "links", "small", "sparse", "wide"}});
+    const test::Finished finished = test::run({{"tar", "-C", content, "--sparse", "-cf", shared_.archive,
+                                                "names", "links", "small", "sparse", "wide"}});
     if (finished.exit_code != 0) throw std::runtime_error("tar: " + describe(finished));
     test::remove_tree_content(content);
   }
@@ -114,7 +113,10 @@ class Run {
     if (accepted_ != 0)
       outcome.figures += "    held deletions were accepted " + std::to_string(accepted_) + " times\n";
     watches.reset();
+    const auto began = std::chrono::steady_clock::now();
     judge();
+    outcome.figures += "    comparing " + std::to_string(test::count_entries(workspace_.source())) +
+                       " entries and stopping took " + std::to_string(since(began).count()) + " ms\n";
   }
 
   using milliseconds = std::chrono::milliseconds;
@@ -130,6 +132,9 @@ class Run {
     }
     shared_.log.mark(what + " returned " + std::to_string(finished.exit_code));
     if (finished.exit_code != 0) problems_ += what + " failed: " + describe(finished) + "\n";
+    return since(began);
+  }
+  static milliseconds since(std::chrono::steady_clock::time_point began) {
     return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
   }
 

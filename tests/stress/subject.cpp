@@ -1,6 +1,7 @@
 #include "stress/subject.h"
 
 #include "support/tcp_proxy.h"
+#include "support/wait.h"
 
 #include <stdexcept>
 
@@ -13,7 +14,14 @@ Subject::Subject(const test::Workspace& workspace, const Settings& settings) {
   test::PipelineFile pipeline(workspace);
   if (settings.processes == "tcp") pipeline.over_tcp(test::free_port());
   both_ = std::make_unique<test::TwoProcesses>(workspace, pipeline.write(workspace / "pipeline.yaml"));
-  if (!both_->source->answers()) throw std::runtime_error("osync source does not answer: " + both_->log());
+  // Until the source is there the sink answers for the file.
+  const bool there = test::wait_until(
+      [&] {
+        return status().find("\"role\":\"source\"") != std::string::npos || !source().process().running();
+      },
+      test::seconds(30));
+  if (!there || !source().process().running())
+    throw std::runtime_error("osync source does not answer: " + both_->log());
 }
 
 test::Finished Subject::flush() const {
