@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
+#include <sys/statvfs.h>
 
 namespace osync::stress {
 
@@ -131,7 +132,7 @@ class Run {
       finished = subject_->flush();
     }
     shared_.log.mark(what + " returned " + std::to_string(finished.exit_code));
-    if (finished.exit_code != 0) problems_ += what + " failed: " + describe(finished) + "\n";
+    if (finished.exit_code != 0) problems_ += what + " failed: " + describe(finished) + "\n" + room();
     return since(began);
   }
   static milliseconds since(std::chrono::steady_clock::time_point began) {
@@ -150,6 +151,17 @@ class Run {
                    " lines differ\n";
     }
     problems_ += subject_->stop();
+  }
+
+  /// Tells a file system that is too small from an osync that keeps too much.
+  std::string room() const {
+    struct statvfs status {};
+    if (statvfs(file_system_.path().c_str(), &status) != 0) return "";
+    const auto count = [](const std::string& path) { return std::to_string(test::count_entries(path)); };
+    return "the file system has " + std::to_string(status.f_bfree * status.f_frsize >> 20) + " MiB and " +
+           std::to_string(status.f_ffree) + " inodes left; entries: source " + count(workspace_.source()) +
+           ", replica " + count(workspace_.replica()) + ", its .osync " +
+           count(workspace_.replica(".osync")) + ", outside " + count(shared_.outside) + "\n";
   }
 
   std::string write_logs(const std::string& output) {
