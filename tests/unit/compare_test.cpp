@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "engine/compare.h"
-#include "unit/sink_engine_fake.h"
+#include "support/sink_engine_fake.h"
 
 namespace osync::test {
 namespace {
