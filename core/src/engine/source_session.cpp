@@ -133,6 +133,8 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
   if (found == nullptr) return;
   const Sent sent = *found;
   if (sent.stage != 0 && sent.origin != Sent::Origin::stage) discard_stage(sent.node, sent.stage, true, now);
+  for (const Sent::Moved& moved : sent.moved)
+    if (moved.index == failure.index || failure.index == group_failure) move_failed(moved, now);
   if (!alive(sent.node)) return;
   const NodeIndex node = sent.node.index;
   const Code code = failure.status.code();
@@ -144,8 +146,6 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     backlog_held_until_ = now + first_space_retry;
   }
   if (!tree_[node].placed) return; // displaced or gone since: what is there will be scanned
-  for (const Sent::Moved& moved : sent.moved)
-    if (moved.index == failure.index || failure.index == group_failure) move_failed(moved, now);
   if (failure.index == group_failure || failure.index >= sent.names.size()) {
     if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
     if (displaced && node != root_node) {
