@@ -60,7 +60,7 @@ void SourceEngine::on_sweep(const OpenJob& job, SweepResult result, Time now) {
 void SourceEngine::note_mount(std::string path) {
   if (mounts_seen_.size() >= 100 || !mounts_seen_.insert(path).second) return;
   say(LogLevel::warning, "not entered, and left alone on the replica, because it is another file system "
-                         "(one_file_system: true) or a replica itself: " + path);
+                         "(one_file_system: true), a mount that came or went, or a replica itself: " + path);
   figures_.mounts_skipped.push_back(std::move(path));
 }
 

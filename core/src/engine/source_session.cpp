@@ -45,6 +45,7 @@ void SourceEngine::on_register(const Register& message, Time now) {
   if (session_state_ != Session::none) lose_session(now); // the sink came back before we noticed that it had gone
   connected_ = true;
   std::string reason;
+  Code code = Code::invalid; // a peer that does not belong here; conflict: refused for safety
   if (message.version != protocol_version)
     reason = "the sink speaks protocol version " + version_text(message.version, message.build) + ", this source " +
              version_text(protocol_version, settings_.build) + ": install the same osync on both";
@@ -52,14 +53,16 @@ void SourceEngine::on_register(const Register& message, Time now) {
     reason = "the sink serves pipeline \"" + message.pipeline + "\", this source \"" + settings_.pipeline + "\"";
   else if (message.replica_name != settings_.replica)
     reason = "the sink serves replica \"" + message.replica_name + "\", expected here: \"" + settings_.replica + "\"";
-  else if (settings_.known_replica.replica != Uuid{} && message.identity.replica == Uuid{} && !message.take_over)
+  else if (settings_.known_replica.replica != Uuid{} && message.identity.replica == Uuid{} && !message.take_over) {
+    code = Code::conflict;
     reason = "the replica has lost its identity: this source has replicated to it before, and it is not there now. Is its "
              "disk mounted? Nothing was written; --take-over begins a new replica there";
+  }
   if (!reason.empty()) {
     say(LogLevel::error, "sink refused: " + reason);
-    outputs_.messages.emplace_back(Refuse{Code::conflict, reason});
+    outputs_.messages.emplace_back(Refuse{code, reason});
     if (settings_.end_with_sink || settings_.once)
-      finish(settings_.end_with_sink ? Exit::refused : Exit::peer_lost, Status(Code::conflict, reason));
+      finish(settings_.end_with_sink ? Exit::refused : Exit::peer_lost, Status(code, reason));
     return;
   }
   session_ = settings_.session_seed + ++sessions_begun_;
