@@ -9,7 +9,6 @@ namespace osync::engine {
 namespace {
 
 constexpr std::uint32_t sweeps_at_once = 2;
-constexpr std::uint32_t scans_per_worker = 4; ///< of backlog, at a time: workers that find none go to sleep, which costs more
 constexpr std::uint32_t cursors_bound = 64;
 constexpr std::size_t pieces_bound = 16;         ///< listing pieces sent and not answered
 constexpr std::size_t wanted_bound = 16'384;     ///< wanted entries waiting to be read before the scan goes on
@@ -107,7 +106,7 @@ bool SourceEngine::may_scan(bool live, Time now) const {
   if (session_state_ != Session::ready || paused_all_) return false;
   if (live) return live_scans_open_ < 2 * settings_.workers && live_bulk_lane_.bytes < settings_.read_ahead;
   return !paused_backlog_ && !(stopping_ && !draining_) && now >= backlog_held_until_ &&
-         scans_open_ < scans_per_worker * settings_.workers && due_backlog_.size() < wanted_bound &&
+         scans_open_ < 2 * settings_.workers && due_backlog_.size() < wanted_bound &&
          backlog_lane_.bytes + backlog_requested_bytes_ < settings_.read_ahead;
 }
 
