@@ -157,7 +157,7 @@ void SourceEngine::link_content_sent(NodeIndex node, const std::string& name, co
     LinkIndex::Name& other = group->names[i];
     other.on_replica = i == group->leader;
     if (other.on_replica) other.placement = tree_[node].placement;
-    if (other.on_replica || !alive(other.node) || !tree_.placed(other.node.index)) continue;
+    if (other.on_replica || !alive(other.node) || !tree_[other.node.index].placed) continue;
     mark_entry(other.node.index, other.name, live, epoch, 0, now, now);
   }
 }
@@ -244,10 +244,15 @@ void SourceEngine::hand_out_link_search() {
       if (tree_[node].placed) search.directories.push_back(ref(node));
     });
   }
+  std::vector<NodeRef> aside; // read when they have been found again
   while (search.jobs_open < searches_at_once && !search.directories.empty()) {
     const NodeRef node = search.directories.back();
     search.directories.pop_back();
-    if (!alive(node) || !tree_.placed(node.index)) continue; // its scan will meet the names
+    if (!alive(node) || !tree_[node.index].placed) continue; // its scan will meet the names
+    if (!tree_.placed(node.index)) {
+      aside.push_back(node);
+      continue;
+    }
     OpenJob open;
     open.kind = OpenJob::Kind::find_links;
     open.node = node;
@@ -256,12 +261,13 @@ void SourceEngine::hand_out_link_search() {
     ++search.jobs_open;
     outputs_.jobs.push_back({FindLinksJob{id, {tree_.path(node.index), tree_[node.index].id}, search.inodes}, false});
   }
+  search.directories.insert(search.directories.end(), aside.begin(), aside.end());
   end_link_search();
 }
 
 void SourceEngine::on_links_found(const OpenJob& job, LinksFound result, Time now) {
   --link_search_.jobs_open;
-  if (alive(job.node) && tree_.placed(job.node.index)) {
+  if (alive(job.node) && tree_[job.node.index].placed) {
     const NodeIndex node = job.node.index;
     if (!result.status.ok()) need_scan(node, link_search_.epoch); // says what is wrong, and finds the names
     for (const std::string& name : result.names)

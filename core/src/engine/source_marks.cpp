@@ -2,6 +2,7 @@
 // directories move, vanish or come back.
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "engine/source_engine.h"
 
@@ -174,6 +175,7 @@ void SourceEngine::unplace(NodeIndex top, Epoch since, Time now) {
   tree_.for_subtree(top, [&](NodeIndex node) { nodes.push_back(node); });
   for (const NodeIndex node : nodes) {
     Node& self = tree_[node];
+    if (const std::uint64_t number = std::exchange(self.limbo, 0); number != 0) release_limbo({number}, now);
     if (!self.placed && !self.scan_needed) continue; // nothing known below it yet
     Epoch epoch = drop_marks(node, since, now);
     if (const auto scan = scans_.find(node); scan != scans_.end()) {

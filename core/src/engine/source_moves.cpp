@@ -102,7 +102,6 @@ bool SourceEngine::settle_directory(NodeIndex node, NodeIndex parent, Operation&
     ++figures_.moves_sent;
   } else {
     unplace(node, epoch_, now);
-    if (moved.limbo != 0) release_limbo({moved.limbo}, now);
   }
   if (moved.from.index != no_node)
     mark_entry(moved.from.index, moved.from_name, true, epoch_, WatchEvent::existence, now, now);
@@ -120,7 +119,7 @@ bool SourceEngine::settle_directory(NodeIndex node, NodeIndex parent, Operation&
 /// The replica could not move a directory: what it has at either end is not what the stream believes.
 void SourceEngine::move_failed(const Sent::Moved& moved, Time now) {
   if (alive(moved.node)) unplace(moved.node.index, Epoch{0}, now);
-  if (moved.limbo != 0 && session_state_ == Session::ready) release_limbo({moved.limbo}, now);
+  if (moved.limbo != 0) release_limbo({moved.limbo}, now);
   if (!alive(moved.from) || !tree_[moved.from.index].placed) return;
   const NodeIndex successor = tree_.child(moved.from.index, moved.from_name);
   if (successor != no_node) unplace(successor, Epoch{0}, now); // it may hold what was to be moved
@@ -171,6 +170,7 @@ void SourceEngine::collect_detached(Time now) {
 
 void SourceEngine::release_limbo(const std::vector<std::uint64_t>& numbers, Time now) {
   constexpr std::size_t numbers_in_an_item = 256;
+  if (session_state_ != Session::ready) return; // it ends with the session
   for (std::size_t begin = 0; begin < numbers.size(); begin += numbers_in_an_item) {
     Item item;
     item.kind = Item::Kind::stage;
