@@ -23,6 +23,10 @@ bool contains(const std::vector<Xattr>& xattrs, std::string_view name) noexcept 
   return std::any_of(xattrs.begin(), xattrs.end(), [&](const Xattr& xattr) { return xattr.name == name; });
 }
 
+bool differs(std::uint32_t wanted, std::uint32_t present) noexcept {
+  return wanted != keep_owner && wanted != present;
+}
+
 bool disk_is_full(int fd) noexcept {
   struct statfs status {};
   return fstatfs(fd, &status) != 0 || status.f_bavail == 0;
@@ -99,8 +103,8 @@ struct AttributeWriter::Work {
 };
 
 bool AttributeWriter::owner_is_right(const Attributes& wanted, uid_t uid, gid_t gid) const noexcept {
-  return (wanted.uid == uid || !privileges_.chown) &&
-         (wanted.gid == gid || !privileges_.may_set_group(wanted.gid));
+  return (!differs(wanted.uid, uid) || !privileges_.chown) &&
+         (!differs(wanted.gid, gid) || !privileges_.may_set_group(wanted.gid));
 }
 
 mode_t AttributeWriter::creation_mode(const Attributes& wanted, bool right,
@@ -110,8 +114,8 @@ mode_t AttributeWriter::creation_mode(const Attributes& wanted, bool right,
 }
 
 Status AttributeWriter::write_owner(Work& work) const {
-  const bool other_user = work.wanted.uid != work.present.uid;
-  const bool other_group = work.wanted.gid != work.present.gid;
+  const bool other_user = differs(work.wanted.uid, work.present.uid);
+  const bool other_group = differs(work.wanted.gid, work.present.gid);
   if (!other_user && !other_group) return {};
   const bool try_user = other_user && privileges_.chown;
   const bool try_group = other_group && privileges_.may_set_group(work.wanted.gid);

@@ -117,6 +117,7 @@ Status FsSink::do_claim(const ReplicaIdentity& identity, bool adopt) {
       tree_, access_, writer_, stages_, losses_,
       Replacer::Services{tree_, area_, limbo_, mounts_, logger_, privileges_, options_.keep_replaced},
       case_sensitive_});
+  limbo_.release_all();
   limbo_.purge(purge_at_claim);
   return {};
 }
@@ -147,6 +148,7 @@ Status FsSink::do_close() {
   services_.reset();
   stages_.close();
   const Status cleaned = area_.clean(tree_);
+  limbo_.release_all();
   limbo_.purge(purge_at_close);
   if (const std::string summary = losses_.summary(); !summary.empty()) logger_.info(summary);
   const Timestamp before = current_time();

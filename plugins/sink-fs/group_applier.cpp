@@ -91,6 +91,7 @@ Status GroupApplier::apply(const Operation& operation) {
     }
     case OperationKind::discard_stage:
       services_.stages.discard(operation.stage);
+      services_.replacing.limbo.release(operation.stage);
       return {};
     default:
       break;
@@ -144,9 +145,11 @@ Status GroupApplier::apply_to_entry(const Operation& operation) {
   case OperationKind::publish:
     return publish(operation);
   case OperationKind::remove:
-    return replacer_->remove(operation.name.c_str(), changed_);
+    return replacer_->remove(operation.name.c_str(), changed_, operation.stage);
   case OperationKind::set_attributes:
     return set_attributes(operation);
+  case OperationKind::move_directory:
+    return move_directory(operation);
   case OperationKind::stage_data:
   case OperationKind::discard_stage:
     break;

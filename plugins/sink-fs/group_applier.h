@@ -83,6 +83,16 @@ class GroupApplier {
   Status publish_beside(int from, const Operation& operation);
   [[nodiscard]] int create_node(int place, const char* name, const Operation& operation) const;
 
+  // move_directory.cpp
+  struct Origin {
+    DirectoryInUse in_use;
+    int parent = -1; ///< in_use's, or the limbo's
+    std::string name;
+  };
+  Status move_directory(const Operation& operation);
+  Result<Origin> find_origin(const Operation& operation);
+  [[nodiscard]] int rename_here(const Origin& origin, const char* name, Status& room);
+
   const Services& services_;
   const OperationGroup& group_;
   DirectoryInUse directory_;

@@ -26,8 +26,47 @@ int make_movable(const Tree& tree, const Privileges& privileges, int parent, con
   return change_mode(directory.get(), (status.st_mode & 07777) | 0700);
 }
 
-int Limbo::take(int parent, const char* name) {
+int Limbo::take(int parent, const char* name) { return take_as(parent, name, area_.unique_name()); }
+
+int Limbo::put_aside(int parent, const char* name, std::uint64_t number) {
+  taken_back(number);
   const std::string there = area_.unique_name();
+  {
+    const std::lock_guard lock(aside_mutex_); // before it is there: a purge must never meet it unnamed
+    aside_.emplace(number, there);
+    aside_names_.insert(there);
+  }
+  const int error = take_as(parent, name, there);
+  if (error != 0) taken_back(number);
+  return error;
+}
+
+std::string Limbo::name_of(std::uint64_t number) const {
+  const std::lock_guard lock(aside_mutex_);
+  const auto found = aside_.find(number);
+  return found == aside_.end() ? std::string() : found->second;
+}
+
+void Limbo::taken_back(std::uint64_t number) {
+  const std::lock_guard lock(aside_mutex_);
+  const auto found = aside_.find(number);
+  if (found == aside_.end()) return;
+  aside_names_.erase(found->second);
+  aside_.erase(found);
+}
+
+void Limbo::release_all() {
+  const std::lock_guard lock(aside_mutex_);
+  aside_.clear();
+  aside_names_.clear();
+}
+
+bool Limbo::is_aside(const std::string& name) const {
+  const std::lock_guard lock(aside_mutex_);
+  return aside_names_.contains(name);
+}
+
+int Limbo::take_as(int parent, const char* name, const std::string& there) {
   if (renameat(parent, name, area_.limbo(), there.c_str()) == 0) return 0;
   if (errno != EACCES || privileges_.override_permissions) return errno;
   if (const int error = make_movable(tree_, privileges_, parent, name); error != 0) return error;
@@ -108,7 +147,7 @@ int Limbo::empty_pool(int pool, Deadline deadline, std::set<std::string>& stuck)
     reader.rewind();
     while (const dirent* entry = reader.next()) {
       const std::string name = entry->d_name;
-      if (stuck.contains(name)) continue;
+      if (stuck.contains(name) || is_aside(name)) continue;
       if (std::chrono::steady_clock::now() >= deadline) return out_of_time;
       int error = 0;
       if (unlinkat(pool, name.c_str(), 0) != 0 && errno != ENOENT)

@@ -3,10 +3,14 @@
 //
 // Purging keeps at most a few descriptors open at any depth: a subdirectory that is not empty is moved up
 // into the pool and emptied later. It never enters another mount; what holds one stays, and is said once.
+// A directory that may only have moved is *put aside* here under a number of the source, and left alone until the source
+// takes it back from there or releases it.
 // Threads: any at any time; one thread purges, others return at once.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -28,6 +32,17 @@ class Limbo {
   /// remove_tree() then does it in place).
   [[nodiscard]] int take(int parent, const char* name);
 
+  /// As take(), but what was taken is not purged until release(), and is found by its number. A second directory under the
+  /// same number takes the place of the first.
+  [[nodiscard]] int put_aside(int parent, const char* name, std::uint64_t number);
+  /// The name below `.osync/limbo` of what was put aside under `number`; empty: nothing was.
+  [[nodiscard]] std::string name_of(std::uint64_t number) const;
+  /// It has been moved elsewhere.
+  void taken_back(std::uint64_t number);
+  /// It is to be purged like everything else; nothing happens where nothing was put aside.
+  void release(std::uint64_t number) { taken_back(number); }
+  void release_all();
+
   /// Removes directory `name` of `parent` where it is, to the last entry. 0 or an errno.
   [[nodiscard]] int remove_tree(int parent, const char* name);
 
@@ -45,13 +60,18 @@ class Limbo {
   [[nodiscard]] int remove_entry(int pool, int directory, const char* name);
   [[nodiscard]] int open_for_removal(int parent, const char* name) const;
   void say_stuck(const std::string& name, int error);
+  [[nodiscard]] int take_as(int parent, const char* name, const std::string& there);
+  [[nodiscard]] bool is_aside(const std::string& name) const;
 
   const Tree& tree_;
   PrivateArea& area_;
   Logger& logger_;
   Privileges privileges_;
   std::mutex mutex_;            ///< of the purge
-  std::set<std::string> stuck_; ///< bounded by stuck_limit; emptied when it is reached
+  mutable std::mutex aside_mutex_; ///< guards what follows
+  std::map<std::uint64_t, std::string> aside_; ///< bounded by what the source has not released
+  std::set<std::string> aside_names_;
+  std::set<std::string> stuck_; ///< the purge's; bounded by stuck_limit; emptied when it is reached
 };
 
 /// Gives u+rwx to directory `name` of `parent` where it is this process's own and lacks that; moving a

@@ -116,7 +116,13 @@ Status Replacer::dispose(int place, const char* temporary, const char* name, Fil
   return {};
 }
 
-Status Replacer::remove_directory(const char* name) {
+Status Replacer::remove_directory(const char* name, std::uint64_t number) {
+  if (number != 0) {
+    if (Status status = refuse_mounts(name); !status.ok()) return status;
+    const int error = services_.limbo.put_aside(directory_, name, number);
+    if (error == 0 || error == ENOENT) return {};
+    if (error != EXDEV) return failed(error, "putting a directory aside", name);
+  }
   if (unlinkat(directory_, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
   if (errno != ENOTEMPTY && errno != EEXIST) return failed(errno, "rmdir", name);
   if (Status status = refuse_mounts(name); !status.ok()) return status;
@@ -125,7 +131,7 @@ Status Replacer::remove_directory(const char* name) {
   return error == 0 || error == ENOENT ? Status() : failed(error, "removing a directory", name);
 }
 
-Status Replacer::remove(const char* name, bool& changed) {
+Status Replacer::remove(const char* name, bool& changed, std::uint64_t number) {
   changed = true;
   if (unlinkat(directory_, name, 0) == 0) return {};
   const int error = errno;
@@ -137,7 +143,7 @@ Status Replacer::remove(const char* name, bool& changed) {
   const bool directory =
       error == EISDIR || (error == EPERM && fstatat(directory_, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
                           S_ISDIR(status.st_mode));
-  return directory ? remove_directory(name) : failed(error, "unlink", name);
+  return directory ? remove_directory(name, number) : failed(error, "unlink", name);
 }
 
 Status Replacer::make_room(const char* name) {

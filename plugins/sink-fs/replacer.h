@@ -3,6 +3,7 @@
 // set. Threads: one object in one thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "errors.h"
@@ -35,8 +36,9 @@ class Replacer {
   /// the way.
   Status publish(int place, const char* temporary, const char* name, FileType type);
 
-  /// Nothing has `name` afterwards. `changed` says whether anything had.
-  Status remove(const char* name, bool& changed);
+  /// Nothing has `name` afterwards. `changed` says whether anything had. A directory is put aside under `number` (limbo.h)
+  /// where that is not 0 and it can be.
+  Status remove(const char* name, bool& changed, std::uint64_t number = 0);
 
   /// As remove(), for something that could not be made: where `keep_replaced` is set, what was there is kept.
   Status make_room(const char* name);
@@ -45,7 +47,7 @@ class Replacer {
   Status displace(int place, const char* temporary, const char* name, FileType type);
   Status displace_in_two_steps(int place, const char* temporary, const char* name, FileType old_type);
   Status dispose(int place, const char* temporary, const char* name, FileType old_type);
-  Status remove_directory(const char* name);
+  Status remove_directory(const char* name, std::uint64_t number);
   Status refuse_mounts(const char* name);
   [[nodiscard]] int keep(int place, const char* temporary, const char* name);
   [[nodiscard]] Status failed(int error, std::string_view what, const char* name) const;

@@ -63,7 +63,8 @@ void ZmqTransport::say_goodbye() {
     unwanted.clear();
     side_->advance(now, events_at_a_time, unwanted);
     if (side_->finished()) return;
-    if (!side_->readable()) wait(now, deadline);
+    // Not only for what arrives: that a peer is gone is found by probing, some moments after its connection broke.
+    if (!side_->readable()) wait(now, std::min(deadline, side_->next_due()));
   }
 }
 

@@ -3,6 +3,7 @@
 #include "support/compare_trees.h"
 #include "support/osync_command.h"
 #include "support/samples.h"
+#include "support/tcp_proxy.h"
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -113,5 +114,58 @@ TEST_CASE("refused: the replica is in use by another osync") {
   CHECK(running->process().running());
   write_file(workspace.source("folder0/new"), "new");
   CHECK(running->flush().exit_code == 0);
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+}
+
+TEST_CASE("refused: over two processes too; sink --adopt takes the directory, and its consent is asked for once") {
+  const Workspace workspace;
+  write_many(workspace.source(), 50, 500);
+  write_file(workspace.replica("holiday/photo"), "precious");
+  const std::string file = PipelineFile(workspace).over_tcp(free_port()).write(workspace / "pipeline.yaml");
+  const auto sync = [&](const Arguments& consent) {
+    Process source(workspace.command({"source", "--once", "--state-dir", workspace.state(), file}));
+    const Finished sink = workspace.osync(Arguments{"sink"} + consent + Arguments{file});
+    const int exit_code = source.wait_exit().value_or(-1);
+    INFO(describe(sink) << describe(source.finished()));
+    CHECK_FALSE(sink.timed_out);
+    return std::pair(exit_code, sink);
+  };
+  const auto [refused_source, refused_sink] = sync({});
+  CHECK(refused_source == 4); // it was refused; why is the sink's to know
+  CHECK(refused_sink.exit_code == 3);
+  CHECK(mentions(refused_sink, "--adopt"));
+  CHECK_FALSE(fs::exists(workspace.replica(".osync")));
+  for (const Arguments& consent : {Arguments{"--adopt"}, Arguments{}}) {
+    const auto [source, sink] = sync(consent);
+    CHECK(source == 0);
+    CHECK(sink.exit_code == 0);
+    CHECK(read_file(workspace.replica("holiday/photo")) == "precious");
+  }
+  const CompareOptions but_theirs{.left_out = {"holiday"}};
+  CHECK(differences(workspace.source(), workspace.replica(), but_theirs) == "");
+}
+
+TEST_CASE("refused: run and sink of another source's replica; --take-over takes it") {
+  const Workspace workspace;
+  write_many(workspace.source(), 50, 500, 1);
+  write_many(workspace / "another", 60, 500, 2);
+  check_done(mirror(workspace, workspace / "another"));
+  PipelineFile pipeline(workspace);
+  const std::string file = pipeline.write(workspace / "pipeline.yaml");
+  const auto run_once = [&](const Arguments& options) {
+    return workspace.osync(Arguments{"run", "--once", "--state-dir", workspace.state()} + options + Arguments{file});
+  };
+  const Finished refused = run_once({});
+  INFO(describe(refused));
+  CHECK(refused.exit_code == 3);
+  CHECK(mentions(refused, "--take-over"));
+  check_done(run_once({"--take-over"}));
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+  check_done(run_once({}));
+
+  fs::remove_all(workspace.state() + "/" + pipeline.name); // now as two processes
+  Process source(workspace.command({"source", "--once", "--state-dir", workspace.state(), file}));
+  check_done(workspace.osync({"sink", "--take-over", file}));
+  CHECK(source.wait_exit() == 0);
   CHECK(differences(workspace.source(), workspace.replica()) == "");
 }

@@ -19,26 +19,15 @@ namespace {
 
 constexpr uid_t nobody = 65534;
 
-/// Why osync cannot be run as another user here; nothing when it can.
-std::optional<std::string> other_user_missing() {
-  if (geteuid() != 0) return "needs root to become another user";
-  const Finished tried = run({.argv = {osync_binary(), "--version"}, .user = nobody}, seconds(20));
-  if (tried.exit_code != 0) return "the user nobody cannot execute " + osync_binary();
-  return std::nullopt;
-}
-
 Finished mirror_as_nobody(const Workspace& workspace, const Arguments& options = {}) {
-  Command command = workspace.command(workspace.mirror(Arguments{"--once"} + options));
-  command.user = nobody;
-  return run(command);
+  return run(workspace.command_as(nobody, workspace.mirror(Arguments{"--once"} + options)));
 }
 
 } // namespace
 
 TEST_CASE(
     "unreadable: a directory and a file: exit 1, both listed, others shipped, the replica's copies kept") {
-  const auto missing = other_user_missing();
-  OSYNC_SKIP_IF(missing.has_value(), *missing);
+  OSYNC_NEEDS_ROOT();
   const Workspace workspace;
   write_many(workspace.source(), 300, 500);
   write_file(workspace.source("secret\n\xff/inside"), "kept");
@@ -72,8 +61,7 @@ TEST_CASE(
 }
 
 TEST_CASE("unreadable: an unreadable directory at the first sync does not hide the rest") {
-  const auto missing = other_user_missing();
-  OSYNC_SKIP_IF(missing.has_value(), *missing);
+  OSYNC_NEEDS_ROOT();
   const Workspace workspace;
   write_many(workspace.source(), 200, 500);
   write_many(workspace.source("closed"), 10, 10);
@@ -87,8 +75,7 @@ TEST_CASE("unreadable: an unreadable directory at the first sync does not hide t
 }
 
 TEST_CASE("without privilege: owners that cannot be kept are said once, and are no failure") {
-  const auto missing = other_user_missing();
-  OSYNC_SKIP_IF(missing.has_value(), *missing);
+  OSYNC_NEEDS_ROOT();
   const Workspace workspace;
   write_many(workspace.source(), 100, 500); // root's files, which everybody may read
   REQUIRE(chown(workspace.replica().c_str(), nobody, nobody) == 0);

@@ -73,6 +73,63 @@ TEST_CASE("option --exclude: holds for live changes too") {
   CHECK_FALSE(fs::exists(workspace.replica("plain")));
 }
 
+TEST_CASE("delete excluded: what the rules leave out goes from the replica, whether the source has it or not") {
+  const Workspace workspace;
+  write_many(workspace.source(), 20, 100);
+  write_file(workspace.source("both.tmp"), "the source's");
+  write_file(workspace.source("build/output"), "the source's");
+  REQUIRE(mirrored(workspace) == "");
+  PipelineFile pipeline(workspace);
+  pipeline.in_source = "  rules: [{match: \"*.tmp\"}, {match: \"build/\"}, {match: \".*\"}]\n";
+  pipeline.in_replica = "    delete: {excluded: true}\n";
+  const std::string file = pipeline.write(workspace / "pipeline.yaml");
+  const auto run_once = [&](const Arguments& options) {
+    const Finished finished =
+        workspace.osync(Arguments{"run", "--once", "--state-dir", workspace.state()} + options + Arguments{file});
+    INFO(describe(finished));
+    CHECK(finished.exit_code == 0);
+  };
+  write_file(workspace.replica("only here.tmp"), "of the replica alone");
+  write_file(workspace.replica("folder0/.hidden/deep/x.tmp"), "of the replica alone");
+  run_once({"--take-over"});
+  for (const char* name : {"both.tmp", "build", "only here.tmp", "folder0/.hidden"}) {
+    INFO(name);
+    CHECK_FALSE(fs::exists(workspace.replica(name)));
+  }
+  CHECK(fs::exists(workspace.replica(".osync/identity"))); // matches a rule, and is not the rules' business
+  CHECK(fs::exists(workspace.source("both.tmp")));
+  CHECK(differences(workspace.source(), workspace.replica(), {.left_out = {"both.tmp", "build"}}) == "");
+  // As `rsync --delete-excluded` leaves it.
+  const Finished rsync = run({{"rsync", "-naHAX", "--delete", "--delete-excluded", "-i", "--exclude=*.tmp",
+                               "--exclude=build/", "--filter=protect /.osync", "--exclude=.*", workspace.source() + "/",
+                               workspace.replica() + "/"}});
+  INFO(describe(rsync));
+  CHECK(rsync.out == "");
+
+  // Live: excluded files of the source come and go, and nothing of them is sent; an own restart finds nothing to do.
+  write_file(workspace.source("live.tmp"), "x");
+  run_once({});
+  CHECK_FALSE(fs::exists(workspace.replica("live.tmp")));
+  CHECK(differences(workspace.source(), workspace.replica(), {.left_out = {"both.tmp", "build", "live.tmp"}}) == "");
+}
+
+TEST_CASE("delete excluded: extra false keeps it all the same, and so does an adopted replica") {
+  const Workspace workspace;
+  write_many(workspace.source(), 20, 100);
+  write_file(workspace.replica("theirs.tmp"), "precious");
+  PipelineFile pipeline(workspace);
+  pipeline.in_source = "  rules: [{match: \"*.tmp\"}]\n";
+  pipeline.in_replica = std::string("    delete: {excluded: true") + GENERATE("", ", extra: false") + "}\n";
+  const std::string file = pipeline.write(workspace / "pipeline.yaml");
+  for (const Arguments& consent : {Arguments{"--adopt"}, Arguments{}}) {
+    const Finished finished =
+        workspace.osync(Arguments{"run", "--once", "--state-dir", workspace.state()} + consent + Arguments{file});
+    INFO(describe(finished));
+    CHECK(finished.exit_code == 0);
+    CHECK(read_file(workspace.replica("theirs.tmp")) == "precious");
+  }
+}
+
 TEST_CASE("option --keep-extra: nothing is deleted, neither what is extra nor what the source deletes live") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);

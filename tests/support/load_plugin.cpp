@@ -1,5 +1,7 @@
 #include "support/load_plugin.h"
 
+#include "support/paths.h"
+
 #include <dlfcn.h>
 
 #include <charconv>
@@ -70,7 +72,7 @@ OptionValues with_defaults(const PluginDescriptor& descriptor, OptionValues give
 }
 
 const PluginDescriptor& plugin_descriptor(const std::string& name, PluginKind kind) {
-  const std::string file = std::string(OSYNC_BINARY_DIR) + "/plugins/" + name + ".so";
+  const std::string file = binary_directory() + "/plugins/" + name + ".so";
   void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(std::string("dlopen: ") + dlerror());
   const auto* descriptor = static_cast<const PluginDescriptor*>(dlsym(library, OSYNC_PLUGIN_SYMBOL));

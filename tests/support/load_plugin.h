@@ -52,7 +52,7 @@ class RecordingLogger : public Logger {
 /// std::runtime_error for a required option that is missing, or a default that does not parse.
 OptionValues with_defaults(const PluginDescriptor& descriptor, OptionValues given);
 
-/// The descriptor of the shared object OSYNC_BINARY_DIR/plugins/NAME.so, which stays loaded for good. Throws
+/// The descriptor of the shared object binary_directory()/plugins/NAME.so, which stays loaded for good. Throws
 /// std::runtime_error when it is not there, exports no descriptor or is of another kind.
 const PluginDescriptor& plugin_descriptor(const std::string& name, PluginKind kind);
 

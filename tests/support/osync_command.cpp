@@ -1,5 +1,6 @@
 #include "support/osync_command.h"
 
+#include "support/paths.h"
 #include "support/wait.h"
 
 #include <cerrno>
@@ -12,7 +13,17 @@
 
 namespace osync::test {
 
-std::string osync_binary() { return OSYNC_BINARY_DIR "/osync"; }
+std::string osync_binary() { return binary_directory() + "/osync"; }
+
+std::string osync_for_everybody() {
+  static const TemporaryDirectory prefix;
+  static const Finished installed = [] {
+    std::filesystem::permissions(prefix.path(), std::filesystem::perms(0755));
+    return run({.argv = {"cmake", "--install", OSYNC_BINARY_DIR, "--prefix", prefix.path()}}, seconds(120));
+  }();
+  if (installed.exit_code != 0) throw std::runtime_error("cmake --install: " + describe(installed));
+  return prefix / "bin/osync";
+}
 
 Arguments operator+(Arguments left, const Arguments& right) {
   left.insert(left.end(), right.begin(), right.end());
@@ -31,6 +42,13 @@ Command Workspace::command(const Arguments& arguments) const {
                           {"XDG_RUNTIME_DIR", directory_ / "run"},
                           {"XDG_STATE_HOME", state()},
                           {"LC_ALL", "C.UTF-8"}}};
+}
+
+Command Workspace::command_as(uid_t user, const Arguments& arguments) const {
+  Command made = command(arguments);
+  made.argv.front() = osync_for_everybody();
+  made.user = user;
+  return made;
 }
 
 Finished Workspace::osync(const Arguments& arguments, milliseconds deadline) const {
@@ -118,7 +136,8 @@ Arguments printed_handle(Process& process) {
 } // namespace
 
 Running::Running(const Workspace& workspace, const Arguments& arguments, Arguments handle)
-    : workspace_(workspace), process_(workspace.command(arguments)), handle_(std::move(handle)) {}
+    : workspace_(workspace), process_(workspace.command(arguments)), handle_(std::move(handle)),
+      role_(arguments.front() == "sink" ? "sink" : "source") {}
 
 std::unique_ptr<Running> Running::mirror(const Workspace& workspace, const Arguments& options) {
   auto running = std::make_unique<Running>(workspace, workspace.mirror(options), Arguments{});
@@ -132,8 +151,11 @@ Finished Running::tell(const std::string& command, const Arguments& more, millis
 }
 
 bool Running::answers(milliseconds deadline) {
-  return wait_until([&] { return !process_.running() || tell("status").exit_code == 0; }, scaled(deadline)) &&
-         process_.running();
+  const auto answers_now = [&] {
+    const Finished status = tell("status", {"--json"});
+    return status.exit_code == 0 && status.out.find("\"role\":\"" + role_) != std::string::npos;
+  };
+  return wait_until([&] { return !process_.running() || answers_now(); }, scaled(deadline)) && process_.running();
 }
 
 Finished Running::flush() const { return tell("flush", {"--timeout", "60s"}, seconds(70)); }

@@ -18,6 +18,10 @@ using Arguments = std::vector<std::string>;
 /// The command under test.
 [[nodiscard]] std::string osync_binary();
 
+/// The same, installed where every user may execute it (the build may lie below a home that is closed to others).
+/// Installed at the first call, removed when the tests end. Throws std::runtime_error.
+[[nodiscard]] std::string osync_for_everybody();
+
 [[nodiscard]] Arguments operator+(Arguments left, const Arguments& right);
 
 /// A directory of its own for one test: source/, replica/, state/, run/, and an environment that keeps osync
@@ -36,6 +40,8 @@ class Workspace {
 
   /// `osync ARGUMENTS...` in this workspace's environment.
   [[nodiscard]] Command command(const Arguments& arguments) const;
+  /// The same as another user (needs root).
+  [[nodiscard]] Command command_as(uid_t user, const Arguments& arguments) const;
   /// Runs it to its end.
   [[nodiscard]] Finished osync(const Arguments& arguments, milliseconds deadline = seconds(60)) const;
   /// `mirror --state-dir STATE OPTIONS... SOURCE REPLICA`.
@@ -84,7 +90,7 @@ class Running {
   /// Runs `osync COMMAND HANDLE MORE...`.
   [[nodiscard]] Finished tell(const std::string& command, const Arguments& more = {},
                               milliseconds deadline = seconds(60)) const;
-  /// Waits until `status` answers with 0.
+  /// Waits until `status` answers with 0, and it is this side that answers: where both run, the other one may be quicker.
   [[nodiscard]] bool answers(milliseconds deadline = seconds(20));
   /// `flush --timeout 60s`; `flushed()` is its exit code being 0.
   [[nodiscard]] Finished flush() const;
@@ -97,6 +103,7 @@ class Running {
   const Workspace& workspace_;
   Process process_;
   Arguments handle_;
+  std::string role_; ///< with which this side begins its answer's "role"
 };
 
 /// Whether what `finished` printed, on either stream, has a match of the regular expression `pattern`, case

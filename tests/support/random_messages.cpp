@@ -107,7 +107,7 @@ Status RandomMessages::failure() {
 
 namespace {
 
-constexpr std::uint64_t kinds = static_cast<std::uint64_t>(OperationKind::set_attributes) + 1;
+constexpr std::uint64_t kinds = static_cast<std::uint64_t>(OperationKind::move_directory) + 1;
 
 FileType any_type(std::uint64_t number) { return static_cast<FileType>(1 + number % 7); }
 
@@ -131,6 +131,7 @@ Operation RandomMessages::operation(OperationKind kind, std::string& payload) {
     o.attributes = attributes(FileType::regular);
     break;
   case OperationKind::make_directory:
+  case OperationKind::move_directory:
     o.attributes = attributes(FileType::directory);
     break;
   case OperationKind::make_symlink:
@@ -145,6 +146,9 @@ Operation RandomMessages::operation(OperationKind kind, std::string& payload) {
   default:
     break;
   }
+  if ((kind == OperationKind::remove && chance(50)) || kind == OperationKind::move_directory) o.stage = number() >> 1;
+  if (kind == OperationKind::move_directory) o.target = chance(50) ? path() : std::string();
+  if (kind == OperationKind::move_directory && o.target.empty() && o.stage == 0) o.stage = 1;
   if (kind == OperationKind::make_symlink) o.target = symlink_target();
   if (kind == OperationKind::make_link) o.target = path() + (o.target.empty() ? "" : "/");
   if (kind == OperationKind::make_link && o.target.empty()) o.target = name();

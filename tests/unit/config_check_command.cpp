@@ -6,6 +6,7 @@
 
 #include "cli/check_command.h"
 #include "config/mirror.h"
+#include "support/paths.h"
 #include "support/temporary.h"
 
 using namespace osync;
@@ -21,7 +22,7 @@ const std::string good = "version: 1\n"
                          "transport: {plugin: test-transport, listen: \"tcp://127.0.0.1:1\"}\n"
                          "sink: {plugin: test-sink, root: /d}\n"
                          "plugin_path: [" +
-                         std::string(OSYNC_BINARY_DIR) + "/tests/bad_plugins]\n";
+                         test::binary_directory() + "/tests/bad_plugins]\n";
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   const std::size_t at = text.find(what);
@@ -119,7 +120,7 @@ TEST_CASE("config check: the pipeline of mirror is checked the same way") {
   request.destination = "/d";
   auto pipeline = config::make_mirror_pipeline(request);
   REQUIRE(pipeline.ok());
-  pipeline.value().plugin_path = {std::string(OSYNC_BINARY_DIR) + "/tests/bad_plugins"};
+  pipeline.value().plugin_path = {test::binary_directory() + "/tests/bad_plugins"};
   const CheckedPipeline checked = check_pipeline(
       pipeline.value(), {"watcher.plugin=test-watcher", "watcher.root=/w", "policy.plugin=good-policy",
                          "transport.plugin=test-transport", "sink.plugin=test-sink", "sink.mode=slow"});

@@ -199,6 +199,7 @@ class Simulation {
     sink_->collect();
     if (const auto request = sink_->engine.claim_request()) {
       identity_ = request->identity;
+      sink_->replica.claimed();
       sink_->engine.claimed({}, sink_->now);
       sink_->collect();
     }

@@ -8,13 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.h"
 #include "support/temporary.h"
 
 namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path root = OSYNC_SOURCE_DIR;
+const fs::path root = osync::test::source_directory();
 
 struct Include {
   std::string name;

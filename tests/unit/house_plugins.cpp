@@ -13,6 +13,7 @@
 #include "config/stages.h"
 #include "config/values.h"
 #include "loader/plugin_loader.h"
+#include "support/paths.h"
 #include "support/temporary.h"
 
 using namespace osync;
@@ -22,7 +23,7 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-const fs::path plugins = fs::path(OSYNC_SOURCE_DIR) / "plugins";
+const fs::path plugins = fs::path(test::source_directory()) / "plugins";
 
 std::vector<std::string> plugin_names() {
   std::vector<std::string> names;
@@ -103,7 +104,7 @@ std::string text_of(const std::vector<Row>& rows) {
 } // namespace
 
 TEST_CASE("house: every plugin folder has the one shape, and its README tells its options") {
-  const loader::PluginLoader loader({std::string(OSYNC_BINARY_DIR) + "/plugins"}, false);
+  const loader::PluginLoader loader({test::binary_directory() + "/plugins"}, false);
   const std::vector<std::string> names = plugin_names();
   CHECK_FALSE(names.empty());
   for (const std::string& name : names) {
@@ -131,14 +132,14 @@ TEST_CASE("house: README tables are read as Markdown") {
 TEST_CASE("house: every pipeline in config/ is right") {
   const char* const before = std::getenv("OSYNC_PLUGIN_PATH");
   const std::string restore = before == nullptr ? "" : before;
-  setenv("OSYNC_PLUGIN_PATH", (std::string(OSYNC_BINARY_DIR) + "/plugins").c_str(), 1);
+  setenv("OSYNC_PLUGIN_PATH", (test::binary_directory() + "/plugins").c_str(), 1);
   const auto environment = [](const std::string& name) -> std::optional<std::string> {
     if (name == "OSYNC_SOURCE") return "/srv/photos";
     if (name == "OSYNC_REPLICA") return "/backup/photos";
     return std::nullopt;
   };
   std::size_t files = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(OSYNC_SOURCE_DIR) / "config")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(test::source_directory()) / "config")) {
     if (entry.path().extension() != ".yaml") continue;
     ++files;
     const cli::CheckedPipeline checked = cli::check_pipeline_file(entry.path(), {}, environment);

@@ -12,6 +12,7 @@
 #include "loader/plugin_object.h"
 #include "osync/policy.h"
 #include "osync/sink.h"
+#include "support/paths.h"
 #include "support/temporary.h"
 
 using namespace osync;
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string bad_plugins = std::string(OSYNC_BINARY_DIR) + "/tests/bad_plugins";
+const std::string bad_plugins = test::binary_directory() + "/tests/bad_plugins";
 
 class NullLogger final : public Logger {
  public:

@@ -5,12 +5,13 @@
 #include <string>
 
 #include "cli/plugins_command.h"
+#include "support/paths.h"
 
 using namespace osync;
 using namespace osync::cli;
 
 namespace {
-const std::string bad_plugins = std::string(OSYNC_BINARY_DIR) + "/tests/bad_plugins";
+const std::string bad_plugins = test::binary_directory() + "/tests/bad_plugins";
 }
 
 TEST_CASE("loader plugins: the list shows what is found, and what is refused and why") {

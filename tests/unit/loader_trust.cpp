@@ -8,6 +8,7 @@
 
 #include "loader/plugin_loader.h"
 #include "loader/trust.h"
+#include "support/paths.h"
 #include "support/temporary.h"
 
 using namespace osync;
@@ -120,7 +121,7 @@ TEST_CASE("loader trust: the loader asks before it loads") {
   if (!is_root()) return;
   CHECK(process_is_privileged());
   Tree tree;
-  fs::copy_file(std::string(OSYNC_BINARY_DIR) + "/tests/bad_plugins/good-policy.so",
+  fs::copy_file(test::binary_directory() + "/tests/bad_plugins/good-policy.so",
                 tree.directory.path() / "a/good-policy.so");
   fs::permissions(tree.directory.path() / "a/good-policy.so", fs::perms(0755));
   const PluginLoader loader({tree.directory / "a"}, true);

@@ -29,7 +29,11 @@ std::shared_ptr<FakeReplica::Object> FakeReplica::make(FileType type, const Attr
 }
 
 Result<std::shared_ptr<FakeReplica::Object>> FakeReplica::open_directory(std::string_view path) const {
-  std::shared_ptr<Object> object = root_;
+  return open_directory(path, root_);
+}
+
+Result<std::shared_ptr<FakeReplica::Object>> FakeReplica::open_directory(std::string_view path,
+                                                                         std::shared_ptr<Object> object) const {
   while (!path.empty()) {
     if ((object->mode & 0100) == 0) return Status(Code::denied, "no passage");
     const std::size_t slash = path.find('/');
@@ -60,6 +64,31 @@ Status FakeReplica::link(Object& directory, const Operation& operation) {
   if (file == opened.value()->entries.end() || file->second->type != FileType::regular)
     return {Code::stale, "nothing to link to"};
   put(directory, operation.name, std::shared_ptr<Object>(file->second));
+  return {};
+}
+
+/// The directory that it comes from keeps its mtime, as operation.h promises of the one it comes to.
+Status FakeReplica::move(Object& directory, const Operation& operation) {
+  std::shared_ptr<Object> moved;
+  const auto kept = limbo_.find(operation.stage);
+  if (operation.stage != 0 && kept == limbo_.end()) return {Code::not_found, "nothing was put aside under this number"};
+  if (operation.target.empty()) {
+    moved = kept->second;
+    limbo_.erase(kept);
+  } else {
+    const std::size_t slash = operation.target.rfind('/');
+    const std::string parent = slash == std::string::npos ? std::string() : operation.target.substr(0, slash);
+    auto opened = open_directory(parent, operation.stage != 0 ? kept->second : root_);
+    if (!opened.ok()) return opened.status();
+    auto& siblings = opened.value()->entries;
+    const auto entry = siblings.find(operation.target.substr(slash == std::string::npos ? 0 : slash + 1));
+    if (entry == siblings.end() || entry->second->type != FileType::directory) return {Code::not_found, "no such directory"};
+    moved = entry->second;
+    --moved->names;
+    siblings.erase(entry);
+  }
+  moved->mode = operation.attributes.mode;
+  put(directory, operation.name, std::move(moved));
   return {};
 }
 
@@ -121,11 +150,15 @@ Status FakeReplica::run(const OperationGroup& group, std::size_t index, Object& 
   }
   case OperationKind::discard_stage:
     stages_.erase(operation.stage);
+    limbo_.erase(operation.stage);
     return {};
+  case OperationKind::move_directory:
+    return move(directory, operation);
   case OperationKind::remove: {
     const auto entry = directory.entries.find(operation.name);
     if (entry == directory.entries.end()) return {};
     --entry->second->names;
+    if (operation.stage != 0 && entry->second->type == FileType::directory) limbo_[operation.stage] = entry->second;
     directory.entries.erase(entry);
     directory.mtime = touched;
     return {};
@@ -201,6 +234,7 @@ std::string FakeReplica::dump() const {
   visit(".", *root_);
   for (const auto& [stage, content] : stages_)
     text += "stage " + std::to_string(stage) + " \"" + content + "\"\n";
+  for (const auto& [number, directory] : limbo_) text += "put aside " + std::to_string(number) + "\n";
   return text;
 }
 

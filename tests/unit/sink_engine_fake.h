@@ -38,11 +38,15 @@ class FakeReplica {
   /// A whole group, at once.
   GroupResult apply(const OperationGroup& group);
   Result<std::shared_ptr<Object>> open_directory(std::string_view path) const;
+  Result<std::shared_ptr<Object>> open_directory(std::string_view path, std::shared_ptr<Object> from) const;
   InspectedEntry inspect(const Object& directory, const std::string& name) const;
   engine::InspectDone inspect(const engine::InspectJob& job) const;
   /// All paths with what is there; names of one file carry the same number, counted from the first.
   [[nodiscard]] std::string dump() const;
   [[nodiscard]] std::size_t stages() const { return stages_.size(); }
+  [[nodiscard]] std::size_t limbo() const { return limbo_.size(); }
+  /// A session has begun: what the one before has put aside is gone.
+  void claimed() { limbo_.clear(); }
   /// A copy with objects of its own, without stages: what a crash leaves of what was durable.
   [[nodiscard]] FakeReplica durable_copy() const;
 
@@ -53,11 +57,13 @@ class FakeReplica {
   std::shared_ptr<Object> make(FileType type, const Attributes& attributes);
   void put(Object& directory, const std::string& name, std::shared_ptr<Object> object);
   Status link(Object& directory, const Operation& operation);
+  Status move(Object& directory, const Operation& operation);
   Status set_attributes(Object& directory, const Operation& operation);
 
   std::shared_ptr<Object> root_;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, std::string> stages_;
+  std::map<std::uint64_t, std::shared_ptr<Object>> limbo_;
 };
 
 /// A job under way on a FakeReplica.

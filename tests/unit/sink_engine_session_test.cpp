@@ -353,6 +353,33 @@ TEST_CASE("a frame before READY and a second Welcome are errors", "[sink_engine]
   CHECK(driver.jobs.empty());
 }
 
+TEST_CASE("a sync begins once much was applied, however short the time, and one at a time", "[sink_engine]") {
+  SinkSettings settings = SinkDriver::settings();
+  settings.sync_bytes = 10'000;
+  SinkDriver driver(settings);
+  driver.begin();
+  const auto apply = [&](const std::string& name, std::size_t bytes) {
+    OperationGroup group = group_of("", {put(name, static_cast<std::uint32_t>(bytes))});
+    group.payload = Buffer::copy_of(std::string(bytes, 'x'));
+    driver.send(std::move(group));
+    // The applier's job comes last; a sync may be in progress before it.
+    driver.finish(driver.jobs.size() - 1);
+  };
+  apply("a", 6'000);
+  CHECK(driver.syncs() == 0);
+  apply("b", 6'000);
+  REQUIRE(driver.syncs() == 1);
+  apply("c", 20'000); // while it is in progress
+  CHECK(driver.syncs() == 1);
+  driver.finish_sync();
+  CHECK(driver.last<Acknowledge>().durable == 2);
+  REQUIRE(driver.syncs() == 1); // what came since the first began is enough for the next
+  driver.finish_sync();
+  CHECK(driver.last<Acknowledge>().durable == 3);
+  apply("d", 9'000); // counted anew
+  CHECK(driver.syncs() == 0);
+}
+
 TEST_CASE("farewell: everything that was received is applied and durable first", "[sink_engine]") {
   const bool end = GENERATE(true, false);
   SinkDriver driver;

@@ -13,6 +13,7 @@
 #include "sink-fs/options.h"
 #include "sink-fs/sparse_copy.h"
 #include "support/load_plugin.h"
+#include "support/paths.h"
 #include "support/temporary.h"
 
 using namespace osync;
@@ -204,7 +205,7 @@ TEST_CASE("sink-fs: copies keep holes and end where they are told to") {
 }
 
 TEST_CASE("sink-fs: the README's table of options is the plugin's") {
-  const std::string readme = test::read_file(std::string(OSYNC_SOURCE_DIR) + "/plugins/sink-fs/README.md");
+  const std::string readme = test::read_file(test::source_directory() + "/plugins/sink-fs/README.md");
   for (const OptionSpec& option : option_table) {
     const std::string value =
         option.default_value == nullptr ? "required" : "`" + std::string(option.default_value) + "`";

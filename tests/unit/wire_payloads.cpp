@@ -54,7 +54,7 @@ TEST_CASE("wire: a single small payload is not copied", "[wire]") {
 }
 
 TEST_CASE("wire: shared parts are bounded, and a frame of only small payloads stays one message", "[wire]") {
-  const std::vector<Buffer> payloads(200, filled(wire::merge_below_bytes - 1, 'x')); // 3.1 MiB
+  const std::vector<Buffer> payloads(25, filled(wire::merge_below_bytes - 1, 'x')); // 3.1 MiB
   const engine::SourceMessage message = frame_of(payloads);
   const Message encoded = wire::encode(message);
   CHECK(encoded.payloads.size() == 4);

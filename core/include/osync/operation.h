@@ -27,10 +27,14 @@ enum class OperationKind : std::uint8_t {
   stage_data,     ///< bytes [offset, +length) of stage `stage` are the payload's; a first one makes the stage
   publish,        ///< `name` is the file of `stage`: its size becomes attributes.size (what was not staged is a hole),
                   ///< its digest must equal `digest`. A stage that was never written is an empty or all-hole file
-  discard_stage,  ///< `stage` is void
-  remove,         ///< `name` is absent, with everything below it
+  discard_stage,  ///< `stage` is void: what was staged, or the directory kept aside, under that number
+  remove,         ///< `name` is absent, with everything below it. With a `stage`: a directory there is kept aside under that
+                  ///< number until discard_stage or the end of the session, for move_directory
   set_attributes, ///< `name` (of the type in `attributes`) has these attributes; not_found or stale where it is
                   ///< absent or of another type
+  move_directory, ///< `name` is the directory that is now at the relative path `target`, with these attributes. With a
+                  ///< `stage`: at that path below the directory kept aside under that number (empty: that one itself).
+                  ///< What has the name is removed. not_found where there is no such directory: the source then sends it
 };
 
 struct Operation {
@@ -38,7 +42,7 @@ struct Operation {
   bool possibly_torn = false;     ///< published at the staleness bound although it changed while it was read
   std::string name;               ///< entry of the group's directory; empty for stage_data and discard_stage
   Attributes attributes;
-  std::string target;             ///< make_symlink: raw link target; make_link: relative path of the other name
+  std::string target;             ///< make_symlink: raw link target; make_link, move_directory: relative path
   std::uint64_t stage = 0;        ///< chosen by the source, unique in a session
   std::uint64_t offset = 0;       ///< stage_data: position in the file
   std::uint32_t payload_offset = 0;

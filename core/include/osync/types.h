@@ -59,6 +59,10 @@ struct Xattr {
   friend bool operator==(const Xattr&, const Xattr&) = default;
 };
 
+/// As a uid or gid of Attributes: the source does not say (`attributes: {owners: none}`). What is there keeps its owner, what
+/// is made or replaced belongs to the sink's user, as with -1 in chown(2).
+inline constexpr std::uint32_t keep_owner = 0xffffffff;
+
 /// What statx(2) tells of an object, and its extended attributes where they were read.
 struct Attributes {
   FileType type = FileType::unknown;

@@ -28,6 +28,8 @@ std::size_t utf8_sequence(std::string_view text, std::uint32_t& code_point) {
   return code_point < smallest[length] || code_point > 0x10ffff || surrogate ? 0 : length;
 }
 
+constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 } // namespace
 
 std::string escape_path(std::string_view bytes) {
@@ -65,7 +67,6 @@ bool is_utf8(std::string_view bytes) {
 }
 
 std::string base64(std::string_view bytes) {
-  constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;
@@ -76,6 +77,22 @@ std::string base64(std::string_view bytes) {
       text += k <= rest ? alphabet[group >> (18 - 6 * k) & 63] : '=';
   }
   return text;
+}
+
+std::string from_base64(std::string_view text) {
+  std::string bytes;
+  std::uint32_t group = 0;
+  unsigned bits = 0;
+  for (const char c : text) {
+    const std::size_t digit = alphabet.find(c);
+    if (digit == std::string_view::npos) break;
+    group = group << 6 | static_cast<std::uint32_t>(digit);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(group >> bits & 0xffu);
+  }
+  return bytes;
 }
 
 } // namespace osync

@@ -17,4 +17,7 @@ namespace osync {
 /// RFC 4648 base64 with padding.
 [[nodiscard]] std::string base64(std::string_view bytes);
 
+/// The reverse; what is no base64 ends it.
+[[nodiscard]] std::string from_base64(std::string_view text);
+
 } // namespace osync

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace osync {
@@ -20,7 +21,7 @@ class Inbox {
     {
       const std::lock_guard lock(mutex_);
       items_.push_back(std::move(item));
-      notify = waiting_;
+      notify = std::exchange(waiting_, false); // the others that post until it has woken need not
     }
     if (notify) ready_.notify_one();
   }
@@ -37,8 +38,10 @@ class Inbox {
   /// Waits until something is there, `until` has passed, or wake(); then moves everything to the end of `items`.
   void wait_and_take(std::chrono::steady_clock::time_point until, std::vector<T>& items) {
     std::unique_lock lock(mutex_);
-    waiting_ = true;
-    ready_.wait_until(lock, until, [&] { return !items_.empty() || woken_; });
+    while (items_.empty() && !woken_) {
+      waiting_ = true;
+      if (ready_.wait_until(lock, until) == std::cv_status::timeout) break;
+    }
     waiting_ = false;
     woken_ = false;
     if (items.empty()) {

@@ -3,6 +3,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdio>
+#include <ctime>
+
 #include "base/escape.h"
 
 namespace osync {
@@ -54,6 +57,18 @@ class SpdlogLogger final : public Logger {
 };
 
 } // namespace
+
+std::string log_time() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm local{};
+  localtime_r(&now.tv_sec, &local);
+  char date[64], zone[16], text[96];
+  std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &local);
+  std::strftime(zone, sizeof zone, "%z", &local); // +hhmm; RFC 3339 wants +hh:mm
+  std::snprintf(text, sizeof text, "%s.%03ld%.3s:%.2s", date, now.tv_nsec / 1'000'000, zone, zone + 3);
+  return text;
+}
 
 std::unique_ptr<Logger> make_logger(std::string_view name, LogLevel level, LogFormat format) {
   return std::make_unique<SpdlogLogger>(name, level, format);

@@ -1,6 +1,10 @@
 #include "cli/application.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <iostream>
 
 #include "base/escape.h"
@@ -34,6 +38,14 @@ struct Arguments {
   bool now = false, backlog = false, accept_deletions = false;
 };
 
+/// Where one of the first three descriptors is closed, the next file that is opened would get its number, and log lines
+/// would be written into it: perhaps a file of the replica.
+void keep_standard_descriptors() noexcept {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(descriptor, F_GETFD) == -1 && errno == EBADF)
+      static_cast<void>(open("/dev/null", O_RDWR)); // takes the lowest number that is free
+}
+
 std::string version_text() {
   return "osync " OSYNC_VERSION " (protocol " + std::to_string(engine::protocol_version) + ", plugin API " +
          std::to_string(api_major) + "." + std::to_string(api_minor) + ", build " OSYNC_BUILD_TYPE ")";
@@ -57,24 +69,16 @@ bool finish_run_options(Arguments& arguments) {
   return true;
 }
 
-/// Attributes that this version cannot leave out are refused. (verify_every and limits.memory have no effect yet.)
-std::string not_available(const config::Pipeline& pipeline) {
-  for (const auto& [name, replica] : pipeline.replicas) {
-    const config::ReplicaAttributes& attributes = replica.attributes;
-    if (attributes.owners != config::Owners::numeric || !attributes.devices || !attributes.setuid ||
-        attributes.xattrs != config::Xattrs::all)
-      return "replicas." + name + ".attributes: other values than the defaults are not available yet";
-  }
-  return {};
-}
-
-int run_checked(const CheckedPipeline& checked, Sides sides, const Arguments& arguments) {
+int run_checked(CheckedPipeline checked, Sides sides, const Arguments& arguments) {
   if (!checked.mistakes.empty() || !checked.insecure.empty()) {
     std::cerr << checked.mistakes.to_string() << checked.insecure.to_string() << std::flush;
     return checked.mistakes.empty() ? exit_refused : exit_usage;
   }
-  const config::Pipeline& pipeline = checked.pipeline;
-  if (const std::string missing = not_available(pipeline); !missing.empty()) return usage(missing);
+  config::Pipeline& pipeline = checked.pipeline;
+  for (auto& [name, replica] : pipeline.replicas) {
+    replica.adopt = arguments.mirror.adopt;
+    replica.take_over = arguments.mirror.take_over;
+  }
   if (!arguments.replica.empty() && !pipeline.replicas.contains(arguments.replica))
     return usage("--replica: found \"" + arguments.replica + "\", expected a replica of the pipeline");
   return run_pipeline(pipeline, sides, arguments.replica, arguments.run, std::cout, std::cerr);
@@ -98,6 +102,12 @@ std::optional<std::int64_t> duration(const std::string& text, const char* option
   return std::nullopt;
 }
 
+/// Of the commands that open a replica.
+void add_consent_options(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--adopt", arguments.mirror.adopt, "Accept a replica root that has entries and is no replica yet; keeps them");
+  command.add_flag("--take-over", arguments.mirror.take_over, "Accept a replica of another source, after a full comparison");
+}
+
 void add_run_options(CLI::App& command, Arguments& arguments) {
   RunOptions& run = arguments.run;
   command.add_flag("--once", run.once, "End once the backlog and all that changed before its end is durable");
@@ -114,6 +124,7 @@ void add_run_options(CLI::App& command, Arguments& arguments) {
 void add_target(CLI::App& command, Arguments& arguments) {
   command.add_option("--pipeline", arguments.target.pipeline, "The pipeline's name");
   command.add_option("--state-dir", arguments.target.state_directory, "As it was given to the running osync");
+  command.add_option("--replica", arguments.target.replica, "The sink of this replica, instead of the source");
   command.add_option("FILE", arguments.target.file_or_socket, "The pipeline file, or the control socket's path");
 }
 
@@ -129,8 +140,7 @@ void add_mirror(CLI::App& app, Arguments& arguments) {
       ->allow_extra_args(false);
   mirror->add_flag("--keep-extra", request.keep_extra, "Delete nothing on the replica");
   mirror->add_flag("--delete-extra", request.delete_extra, "Delete what the source lacks, also from an adopted replica");
-  mirror->add_flag("--adopt", request.adopt, "Accept a DST that has entries and is no replica yet; keeps them");
-  mirror->add_flag("--take-over", request.take_over, "Accept a replica of another source, after a full comparison");
+  add_consent_options(*mirror, arguments);
   mirror->add_flag("--dry-run", arguments.run.dry_run, "Print what would be done, and do nothing");
 }
 
@@ -139,11 +149,12 @@ void add_control_commands(CLI::App& app, Arguments& arguments) {
   add_target(*status, arguments);
   status->add_flag("--json", arguments.status.json, "As one JSON object");
   status->add_flag("--watch", arguments.status.watch, "Again every second");
-  status->add_flag("--check", arguments.status.check, "For monitoring: exit 1 when worse than allowed");
-  status->add_option("--max-lag", arguments.max_lag, "With --check: the longest lag allowed, for example 15min");
+  CLI::Option* check = status->add_flag("--check", arguments.status.check, "For monitoring: exit 1 when worse than allowed");
+  status->add_option("--max-lag", arguments.max_lag, "With --check: the longest lag allowed, for example 15min")->needs(check);
   CLI::App* flush = app.add_subcommand("flush", "Wait until all that changed before now is durable on every replica");
   add_target(*flush, arguments);
   flush->add_option("--timeout", arguments.timeout, "Exit 6 after so long, for example 30s");
+  flush->add_flag("-0", arguments.run.raw_paths, "Failed paths raw and separated by NUL");
   CLI::App* stop = app.add_subcommand("stop", "Ship the live changes already seen, make them durable, end");
   add_target(*stop, arguments);
   stop->add_flag("--now", arguments.now, "End at once");
@@ -166,6 +177,7 @@ void add_commands(CLI::App& app, Arguments& arguments) {
     CLI::App* command = app.add_subcommand(name, help);
     add_run_options(*command, arguments);
     command->add_option("FILE", arguments.file, "The pipeline file")->required();
+    if (std::string(name) != "source") add_consent_options(*command, arguments);
     if (std::string(name) == "sink")
       command->add_option("--replica", arguments.replica, "Which replica, where the file has several");
   }
@@ -199,7 +211,7 @@ int dispatch(const CLI::App& app, Arguments& arguments) {
     return command->get_subcommands().empty() ? run_plugins_list(loader, std::cout, std::cerr)
                                               : run_plugins_inspect(loader, arguments.plugin, std::cout, std::cerr);
   if (name == "status") return run_status(arguments.target, arguments.status, std::cout, std::cerr);
-  if (name == "flush") return run_flush(arguments.target, timeout, std::cout, std::cerr);
+  if (name == "flush") return run_flush(arguments.target, timeout, arguments.run.raw_paths, std::cout, std::cerr);
   if (name == "stop") return run_stop(arguments.target, arguments.now, std::cout, std::cerr);
   if (name == "drain") return run_drain(arguments.target, std::cout, std::cerr);
   if (name == "pause") return run_pause(arguments.target, arguments.backlog, std::cout, std::cerr);
@@ -210,6 +222,7 @@ int dispatch(const CLI::App& app, Arguments& arguments) {
 } // namespace
 
 int run_application(int argument_count, char** arguments) noexcept {
+  keep_standard_descriptors();
   try {
     CLI::App app("osync keeps a replica of a directory tree on another host while the tree is in use.", "osync");
     Arguments parsed;

@@ -14,6 +14,7 @@ struct Target {
   std::string pipeline;        ///< --pipeline NAME
   std::string file_or_socket;  ///< FILE or the socket's path
   std::string state_directory; ///< --state-dir, as it was given to the running one
+  std::string replica;         ///< --replica: its sink, not the source
 };
 
 struct StatusRequest {
@@ -25,7 +26,8 @@ struct StatusRequest {
 
 /// All return the exit code; nobody there is 5.
 int run_status(const Target& target, const StatusRequest& request, std::ostream& out, std::ostream& err);
-int run_flush(const Target& target, std::optional<std::int64_t> timeout_ns, std::ostream& out, std::ostream& err);
+int run_flush(const Target& target, std::optional<std::int64_t> timeout_ns, bool raw_paths, std::ostream& out,
+              std::ostream& err);
 int run_stop(const Target& target, bool now, std::ostream& out, std::ostream& err);
 int run_drain(const Target& target, std::ostream& out, std::ostream& err);
 int run_pause(const Target& target, bool backlog, std::ostream& out, std::ostream& err);

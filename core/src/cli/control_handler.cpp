@@ -16,6 +16,14 @@ std::string reply(int exit, const std::string& message = {}) {
   return object.dump();
 }
 
+/// `only_source` tells the asker to look further: the source may run here too, or have its socket in another place.
+std::string not_the_source(const std::string& command) {
+  return json{{"exit", exit_usage},
+              {"only_source", true},
+              {"message", "this is a sink; " + command + " is for the source, where it runs"}}
+      .dump();
+}
+
 } // namespace
 
 std::string ControlHandler::answer(const std::string& request) {
@@ -27,10 +35,12 @@ std::string ControlHandler::answer(const std::string& request) {
   if (command == "ping") return reply(exit_done);
   if (command == "status") return status();
   if (command == "stop" || command == "drain") {
-    if (command == "drain" && source_ == nullptr) return reply(exit_usage, "only the source can drain; ask there");
+    if (command == "drain" && source_ == nullptr) return not_the_source(command);
     stop_(command == "drain", flag("now"));
     return reply(exit_done);
   }
+  if (source_ == nullptr && (command == "flush" || command == "pause" || command == "resume"))
+    return not_the_source(command);
   if (command == "flush") {
     const bool has_timeout = parsed.contains("timeout_ms") && parsed["timeout_ms"].is_number_integer();
     return flush(has_timeout ? parsed["timeout_ms"].get<std::int64_t>() : -1);
@@ -47,7 +57,6 @@ std::string ControlHandler::answer(const std::string& request) {
 }
 
 std::string ControlHandler::post_to_sources(const source::SourceRuntime::Request& request) {
-  if (source_ == nullptr) return reply(exit_usage, "this is a sink; ask the source");
   for (source::SourceRuntime* runtime : source_->runtimes()) runtime->post(request);
   return reply(exit_done);
 }
@@ -86,7 +95,6 @@ std::string ControlHandler::status() const {
 }
 
 std::string ControlHandler::flush(std::int64_t timeout_ms) {
-  if (source_ == nullptr) return reply(exit_usage, "this is a sink; flush at the source");
   const auto now = std::chrono::steady_clock::now();
   constexpr std::int64_t longest_ms = 366LL * 24 * 3600 * 1000;
   const std::int64_t bounded = timeout_ms < 0 ? longest_ms : std::min(timeout_ms, longest_ms);

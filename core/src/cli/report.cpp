@@ -10,19 +10,24 @@ namespace {
 
 using nlohmann::json;
 
+double milliseconds(engine::Time time) { return std::chrono::duration<double, std::milli>(time).count(); }
+
+std::string shown_path(const json& path) { return escape_path(path_of_json(path)); }
+
+std::uint64_t held_deletions(const json& status) {
+  std::uint64_t held = 0;
+  for (const json& replica : status.value("replicas", json::array()))
+    held += replica.value("progress", json::object()).value("held_deletions", 0ull);
+  return held;
+}
+
+} // namespace
+
 std::string decimal(double value, int digits) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", digits, value);
   return text;
 }
-
-double milliseconds(engine::Time time) { return std::chrono::duration<double, std::milli>(time).count(); }
-
-std::string shown_path(const json& path) {
-  return path.is_string() ? escape_path(path.get<std::string>()) : "base64:" + path.value("bytes", "");
-}
-
-} // namespace
 
 void print_failure(std::ostream& out, const engine::FailureReport& failure, bool raw) {
   if (raw) out << failure.path << '\0';
@@ -32,6 +37,27 @@ void print_failure(std::ostream& out, const engine::FailureReport& failure, bool
 json path_json(const std::string& path) {
   if (is_utf8(path)) return path;
   return {{"bytes", base64(path)}};
+}
+
+std::string path_of_json(const json& path) {
+  if (path.is_string()) return path.get<std::string>();
+  return path.is_object() ? from_base64(path.value("bytes", "")) : std::string();
+}
+
+std::string what_is_worse(const json& status, std::optional<std::int64_t> max_lag_ns) {
+  std::string worse;
+  const auto add = [&](bool is_so, const std::string& text) {
+    if (is_so) worse += (worse.empty() ? "" : "; ") + text;
+  };
+  const bool sink = status.value("role", "") == "sink";
+  const double lag_ms = status.value("lag_ms", 0.0);
+  const std::uint64_t failures = status.value("failures", 0ull);
+  const std::uint64_t held = held_deletions(status);
+  add(!status.value("connected", false), sink ? "the source is not connected" : "the sink is not connected");
+  add(failures > 0, std::to_string(failures) + (failures == 1 ? " path" : " paths") + " failed");
+  add(held > 0, std::to_string(held) + " deletions are held (osync resume --accept-deletions)");
+  add(max_lag_ns && lag_ms * 1e6 > static_cast<double>(*max_lag_ns), "the lag is " + decimal(lag_ms / 1000, 3) + " s");
+  return worse;
 }
 
 std::string phase_name(engine::SourceStatus::Phase phase) {
@@ -129,23 +155,6 @@ std::string size_text(double bytes) {
     ++unit;
   }
   return decimal(bytes, unit == 0 ? 0 : 1) + " " + units[unit];
-}
-
-std::string progress_line(const engine::SourceStatus& before, const engine::SourceStatus& now, double seconds) {
-  const double rate = seconds > 0 ? static_cast<double>(now.bytes_sent - before.bytes_sent) / seconds : 0;
-  const double files = seconds > 0 ? static_cast<double>(now.entries_sent - before.entries_sent) / seconds : 0;
-  std::string line = phase_name(now.phase) + ": " + std::to_string(now.entries_sent) + " files sent (" +
-                     decimal(files, 0) + "/s), " + size_text(static_cast<double>(now.bytes_sent)) + " (" +
-                     size_text(rate) + "/s), " + std::to_string(now.entries_compared) + " compared, live queue " +
-                     std::to_string(now.live_pending) + ", backlog ";
-  // How much the backlog is, is known only for directories that were seen; an ETA would be a guess before that.
-  line += now.initial_pass_done && now.backlog_pending == 0
-              ? "done"
-              : std::to_string(now.backlog_pending) + "+ (" + std::to_string(now.directories_scanned) + " of " +
-                    std::to_string(now.directories_known) + "+ directories)";
-  line += ", lag " + decimal(milliseconds(now.lag) / 1000, 1) + " s";
-  if (now.failures > 0) line += ", " + std::to_string(now.failures) + " failed";
-  return line;
 }
 
 std::string status_text(const json& status) {

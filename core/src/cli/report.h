@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -17,6 +18,12 @@ void print_failure(std::ostream& out, const engine::FailureReport& failure, bool
 
 /// A path in JSON: a string, or {"bytes": BASE64} where it is no UTF-8.
 [[nodiscard]] nlohmann::json path_json(const std::string& path);
+/// The reverse; empty where it is neither.
+[[nodiscard]] std::string path_of_json(const nlohmann::json& path);
+
+/// What monitoring has to say about the status of a running osync, in one line; empty: nothing. Worse is a peer that is
+/// away, a failed path, held deletions, and a lag above `max_lag_ns`.
+[[nodiscard]] std::string what_is_worse(const nlohmann::json& status, std::optional<std::int64_t> max_lag_ns);
 
 /// One replica as the source sees it.
 [[nodiscard]] nlohmann::json source_json(const std::string& replica, const engine::SourceStatus& status,
@@ -27,8 +34,8 @@ void print_failure(std::ostream& out, const engine::FailureReport& failure, bool
 /// The same for people, from the JSON of a running osync.
 [[nodiscard]] std::string status_text(const nlohmann::json& status);
 
-/// One line for `--progress`: files, bytes, rate, queues, lag. `seconds` since the figures in `before` were taken.
-[[nodiscard]] std::string progress_line(const engine::SourceStatus& before, const engine::SourceStatus& now, double seconds);
+/// `value` with `digits` digits after the point.
+[[nodiscard]] std::string decimal(double value, int digits);
 
 /// "12.3 MiB", "999 B".
 [[nodiscard]] std::string size_text(double bytes);

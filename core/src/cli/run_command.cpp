@@ -6,11 +6,14 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/escape.h"
 #include "cli/control_handler.h"
 #include "cli/exit_codes.h"
+#include "cli/final_report.h"
+#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/sink_side.h"
 #include "cli/source_side.h"
@@ -38,13 +41,15 @@ class Signals {
   }
   ~Signals() {
     ending_ = true;
-    if (thread_.joinable()) thread_.join();
+    if (!thread_.joinable()) return;
+    pthread_kill(thread_.native_handle(), SIGTERM); // it is blocked there: only ends the wait
+    thread_.join();
   }
   void start(std::function<void(int)> handle) {
     thread_ = std::thread([this, handle = std::move(handle)] {
       const timespec interval{0, 100'000'000};
       while (!ending_)
-        if (const int signal = sigtimedwait(&set_, nullptr, &interval); signal > 0) handle(signal);
+        if (const int signal = sigtimedwait(&set_, nullptr, &interval); signal > 0 && !ending_) handle(signal);
     });
   }
 
@@ -67,15 +72,19 @@ class Running {
 
  private:
   int refuse(const Refusal& refusal) const {
-    err_ << "osync: " << escape_path(refusal.status.to_string()) << std::endl;
+    const std::string text = escape_path(refusal.status.to_string());
+    say("error", "osync: " + text, {{"message", text}, {"exit", refusal.exit_code}});
     return refusal.exit_code;
   }
+  void say(const char* level, const std::string& text, nlohmann::json object) const;
   Refusal prepare();
   Refusal find_directories();
   Refusal open_sinks();
   Refusal start_control();
   void stop(bool drain, bool now);
   void show_progress();
+  void print_reports() const;
+  [[nodiscard]] double seconds() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
   void end_sinks();
 
   const config::Pipeline& pipeline_;
@@ -84,6 +93,7 @@ class Running {
   const RunOptions& options_;
   std::ostream& out_;
   std::ostream& err_;
+  const Clock::time_point started_ = Clock::now();
   std::unique_ptr<Logger> logger_;
   loader::PluginLoader loader_;
   std::string state_directory_, runtime_directory_;
@@ -95,6 +105,19 @@ class Running {
   std::atomic<bool> stop_asked_{false};
   std::atomic<std::int64_t> stop_deadline_{0}; ///< steady clock's ticks; 0: none
 };
+
+/// A line on standard error that is no log line: it does not depend on the level. In one piece, so that lines of other
+/// threads do not get into it.
+void Running::say(const char* level, const std::string& text, nlohmann::json object) const {
+  std::string line = text;
+  if (options_.log_format == LogFormat::json) {
+    object["time"] = log_time();
+    object["level"] = level;
+    object["stage"] = sides_ == Sides::sink ? "sink" : sides_ == Sides::source ? "source" : "osync";
+    line = object.dump();
+  }
+  err_ << line + "\n" << std::flush;
+}
 
 Refusal Running::find_directories() {
   const config::Environment environment = config::process_environment();
@@ -153,9 +176,7 @@ Refusal Running::start_control() {
   const auto add = [&](const std::string& configured, const std::string& role) -> Status {
     if (!configured.empty()) {
       sockets.push_back(configured);
-      const std::size_t slash = configured.rfind('/');
-      return slash == std::string::npos || slash == 0 ? Status()
-                                                      : config::make_private_directory(configured.substr(0, slash));
+      return config::make_socket_directory(configured);
     }
     if (Status made = config::make_private_directory(runtime_directory_); !made.ok()) return made;
     Result<std::string> path = config::control_socket(runtime_directory_, role);
@@ -166,7 +187,7 @@ Refusal Running::start_control() {
   if (source_ != nullptr)
     if (Status status = add(pipeline_.source.control_socket, "source"); !status.ok()) return {exit_usage, status};
   for (const auto& side : sinks_) {
-    const std::string role = pipeline_.replicas.size() == 1 ? "sink" : "sink-" + side->name();
+    const std::string role = config::sink_role(pipeline_, side->name());
     if (Status status = add(pipeline_.replicas.at(side->name()).control_socket, role); !status.ok())
       return {exit_usage, status};
   }
@@ -195,19 +216,43 @@ void Running::end_sinks() {
 }
 
 void Running::show_progress() {
-  std::vector<engine::SourceStatus> before(source_ == nullptr ? 0 : source_->runtimes().size());
-  auto last = Clock::now();
+  std::vector<ProgressMeter> meters(source_ == nullptr ? 0 : source_->runtimes().size());
+  const auto look = [&](bool show) {
+    for (std::size_t i = 0; i < meters.size(); ++i) {
+      meters[i].add(source_->runtimes()[i]->status(), source_->watcher(i)->queue_report().watches, seconds());
+      if (!show) continue;
+      const std::string name = source_->replica_name(i);
+      say("info", (meters.size() > 1 ? name + ": " : "") + meters[i].line(),
+          {{"message", "progress"}, {"replica", name}, {"progress", meters[i].json()}});
+    }
+    for (const auto& side : sinks_) {
+      if (!show || source_ != nullptr) continue; // of both, the source's figures tell all
+      const nlohmann::json report = sink_report(side->name(), side->runtime().counters(), seconds());
+      say("info", sink_progress_text(report, side->runtime().connected()),
+          {{"message", "progress"}, {"replica", side->name()}, {"progress", report}});
+    }
+  };
+  look(false);
   while (!ended_) {
     for (int i = 0; i < 10 && !ended_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    const auto now = Clock::now();
-    const double seconds = std::chrono::duration<double>(now - last).count();
-    last = now;
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      const engine::SourceStatus status = source_->runtimes()[i]->status();
-      err_ << progress_line(before[i], status, seconds) << std::endl;
-      before[i] = status;
-    }
+    look(true);
   }
+}
+
+/// At the end, from both sides (DESIGN.md, service termination). A dry run has done nothing to report.
+void Running::print_reports() const {
+  if (options_.dry_run) return;
+  const auto print = [&](nlohmann::json report) {
+    const std::string text = report_text(report);
+    report["message"] = "final report";
+    say("info", escape_path(text), std::move(report));
+  };
+  if (source_ != nullptr) {
+    const std::vector<source::SourceRuntime*> runtimes = source_->runtimes();
+    for (std::size_t i = 0; i < runtimes.size(); ++i)
+      print(source_report(source_->replica_name(i), runtimes[i]->status(), seconds()));
+  }
+  for (const auto& side : sinks_) print(sink_report(side->name(), side->runtime().counters(), seconds()));
 }
 
 int Running::run() {
@@ -215,7 +260,11 @@ int Running::run() {
   if (Refusal refusal = prepare(); !refusal.ok()) return refuse(refusal);
   if (sides_ == Sides::source)
     for (const std::string& endpoint : source_->endpoints()) out_ << "listening on " << endpoint << std::endl;
-  if (sides_ == Sides::both && !options_.once && !options_.dry_run) out_ << "pipeline " << pipeline_.name << std::endl;
+  if (sides_ == Sides::both && !options_.dry_run) {
+    // Standard output of --once is for failed paths; the name is still what `status` and `stop` want.
+    if (options_.once) logger_->info("pipeline " + pipeline_.name);
+    else out_ << "pipeline " << pipeline_.name << std::endl;
+  }
   signals.start([this](int signal) {
     if (stop_asked_ && signal == SIGINT) _exit(exit_killed);
     if (!stop_asked_) logger_->info("stopping: shipping the live changes already seen; again (SIGINT) to end at once");
@@ -252,6 +301,7 @@ int Running::run() {
   watchdog.join();
   if (progress.joinable()) progress.join();
   servers_.clear();
+  print_reports();
   if (stop_asked_ && code == exit_failures) code = exit_done; // "0 done (also after a requested stop)"
   out_.flush();
   return code;

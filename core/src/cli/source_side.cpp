@@ -31,6 +31,14 @@ bool is_empty_directory(int fd) {
   return empty;
 }
 
+source::AttributeChoice choice_of(const config::ReplicaAttributes& attributes) {
+  using Xattrs = source::AttributeChoice::Xattrs;
+  const Xattrs xattrs = attributes.xattrs == config::Xattrs::all    ? Xattrs::all
+                        : attributes.xattrs == config::Xattrs::user ? Xattrs::user
+                                                                    : Xattrs::none;
+  return {attributes.owners == config::Owners::numeric, attributes.devices, attributes.setuid, xattrs};
+}
+
 } // namespace
 
 template <class Interface>
@@ -194,7 +202,7 @@ Refusal SourceSide::prepare_replica(const std::string& name, const config::Repli
   if (Status bound = replica->transport->listen(endpoint, TransportLimits{}, replica->endpoint); !bound.ok())
     return {exit_usage, std::move(bound)};
   source::SourceParts parts{*root_, *replica->watcher, *replica->policy, *replica->transport,
-                            rules_, state_,            state_mutex_,     logger_};
+                            rules_, choice_of(settings.attributes), state_, state_mutex_, logger_};
   replica->runtime =
       std::make_unique<source::SourceRuntime>(parts, engine_settings(*replica, settings, with_sink));
   replicas_.push_back(std::move(replica));

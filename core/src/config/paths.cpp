@@ -47,6 +47,10 @@ std::string default_runtime_directory(std::string_view pipeline, const Environme
   return state_directory + "/run";
 }
 
+std::string sink_role(const Pipeline& pipeline, const std::string& replica) {
+  return pipeline.replicas.size() == 1 ? "sink" : "sink-" + replica;
+}
+
 Result<std::string> control_socket(const std::string& runtime_directory, std::string_view role) {
   std::string path = runtime_directory + "/" + std::string(role) + ".sock";
   if (path.size() <= socket_path_bound) return path;
@@ -55,6 +59,16 @@ Result<std::string> control_socket(const std::string& runtime_directory, std::st
                     std::to_string(socket_path_bound) +
                     " (unix(7)): write a shorter one as control: {socket: PATH}",
                 std::move(path));
+}
+
+Status make_socket_directory(const std::string& socket) {
+  const std::size_t slash = socket.rfind('/');
+  if (slash == std::string::npos || slash == 0) return {};
+  const std::string directory = socket.substr(0, slash);
+  if (Status status = make_parents(directory); !status.ok()) return status;
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    return Status::from_errno(errno, "mkdir (directory of a control socket)", directory);
+  return {}; // what else is wrong with a directory that is there, bind(2) says
 }
 
 Status make_private_directory(const std::string& path) {

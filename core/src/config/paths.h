@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "config/environment.h"
+#include "config/pipeline.h"
 #include "osync/status.h"
 
 namespace osync::config {
@@ -25,6 +26,9 @@ inline constexpr std::size_t socket_path_bound = 107;
 [[nodiscard]] std::string default_runtime_directory(std::string_view pipeline, const Environment& environment,
                                                     bool root, const std::string& state_directory);
 
+/// The role under which the sink of a replica serves: "sink", or "sink-NAME" where the pipeline has several.
+[[nodiscard]] std::string sink_role(const Pipeline& pipeline, const std::string& replica);
+
 /// The control socket of `role` ("source", "sink", "sink-NAME") in a runtime directory. Errors:
 /// name_too_long.
 [[nodiscard]] Result<std::string> control_socket(const std::string& runtime_directory, std::string_view role);
@@ -33,5 +37,9 @@ inline constexpr std::size_t socket_path_bound = 107;
 /// accepted only if it is a directory (no symlink) of this user that no other may write to; its mode is set
 /// to 0700. Errors: denied, conflict, and those of mkdir(2).
 [[nodiscard]] Status make_private_directory(const std::string& path);
+
+/// Makes what is missing above a `socket` that the user named; its own directory gets mode 0700 where it is made
+/// here. One that is there is left as it is: it may serve others too (/run, /tmp). Errors: those of mkdir(2).
+[[nodiscard]] Status make_socket_directory(const std::string& socket);
 
 } // namespace osync::config

@@ -1,7 +1,9 @@
 // The control service of a running osync: a unix socket where each connection asks one question and gets one answer.
 //
 // Requests and answers are one line of JSON each; what they mean is the caller's business (cli/control_commands.h).
-// Access is by file permissions: the socket is made 0600 in a directory of mode 0700.
+// Access: the socket has mode 0600 from its first moment, and each side asks the kernel who the other one is (SO_PEERCRED,
+// unix(7)): requests are taken from this process's user and root alone, answers from the asker's user and root alone,
+// because the directory may be one where others can make sockets too.
 // Thread-safety: the handler is called from several threads at once. Bounds: `connections_bound` at a time (more wait),
 // requests of `request_bound` bytes, `read_timeout` for a request to arrive.
 #pragma once
@@ -35,7 +37,8 @@ class ControlServer {
   ControlServer& operator=(const ControlServer&) = delete;
 
   /// Binds `path` (its directory exists) and begins to serve. A socket left by a process that is gone is replaced.
-  /// Errors: conflict (somebody answers there), name_too_long, and those of bind(2).
+  /// Errors: conflict (somebody answers there, or what is there is no socket of this user), name_too_long, and those
+  /// of bind(2).
   Status start(const std::string& path);
 
   /// Ends serving; answers under way are finished.
@@ -57,7 +60,8 @@ class ControlServer {
   std::atomic<bool> stopping_{false};
 };
 
-/// Asks the osync at the socket `path` and returns its answer line. Errors: closed (nobody is there), timeout, denied.
+/// Asks the osync at the socket `path` and returns its answer line. Errors: not_found (nothing there, or nobody behind
+/// it), closed (it went away before it answered), timeout, denied (not allowed, or another user's process).
 [[nodiscard]] Result<std::string> ask(const std::string& path, const std::string& request, int timeout_ms);
 
 } // namespace osync::control

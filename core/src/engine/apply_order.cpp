@@ -86,6 +86,7 @@ void ApplyOrder::admit(Arrival arrival) {
   }
   wait_for_ancestors(slot, item.node, true);
   wait_for_attributes(slot);
+  wait_for_moves(slot);
   if (item.group)
     for (const Operation& operation : item.group->operations)
       if (operation.kind == OperationKind::make_link) add_target(slot, operation.target);
@@ -116,6 +117,12 @@ void ApplyOrder::scan_operations(Item& item) {
     case OperationKind::publish:
     case OperationKind::discard_stage:
       item.stages.push_back(operation.stage);
+      break;
+    case OperationKind::move_directory:
+      item.moves = true;
+      [[fallthrough]];
+    case OperationKind::remove:
+      if (operation.stage != 0) item.stages.push_back(operation.stage);
       break;
     case OperationKind::set_attributes:
       if (operation.attributes.type == FileType::directory) break;
@@ -224,6 +231,17 @@ void ApplyOrder::wait_for_attributes(Slot slot) {
   } else {
     attribute_users_.push_back(slot);
   }
+}
+
+// A move changes what every path below both of its ends leads to. It costs one rename, so nothing is gained by letting
+// other subtrees pass it.
+void ApplyOrder::wait_for_moves(Slot slot) {
+  if (without(moves)) return;
+  wait_for(last_move_, slot);
+  if (!items_[slot].moves) return;
+  for (Slot other = 0; other < items_.size(); ++other)
+    if (items_[other].state != State::free && other != slot) wait_for(other, slot);
+  last_move_ = slot;
 }
 
 void ApplyOrder::add_stage(Slot slot, std::uint64_t stage) {
@@ -380,8 +398,9 @@ void ApplyOrder::unlink(Slot slot) {
     if (user != stage_users_.end() && user->second == slot) stage_users_.erase(user);
   }
   if (linked_setter_ == slot) linked_setter_ = none;
+  if (last_move_ == slot) last_move_ = none;
   if (item.uses_attributes) std::erase(attribute_users_, slot);
-  item.sets_directory = item.closes_directory = item.uses_attributes = item.sets_linked = false;
+  item.sets_directory = item.closes_directory = item.uses_attributes = item.sets_linked = item.moves = false;
   item.group.reset();
   item.previous = item.next = none;
   item.blockers = 0;

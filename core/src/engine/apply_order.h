@@ -13,6 +13,7 @@
 //  other
 //    names of the same file;
 //  - are a listing and a group that sets the attributes of one of the directories listed.
+// A group that moves a directory waits for all that came before, and all that comes after waits for it.
 // Everything that is handed out together as a chain runs in one thread, in order: items that wait only for
 // others of their own chain can be in it, which saves handing them over one by one.
 //
@@ -60,6 +61,7 @@ class ApplyOrder {
     linked_attributes = 32,
     listed_directories = 64,
     closed_directories = 128,
+    moves = 256,
   };
 
   /// What one thread is to do next: the groups one after the other, or one listing piece.
@@ -105,6 +107,7 @@ class ApplyOrder {
     bool closes_directory = false; ///< of which the mode keeps its owner from passing through
     bool uses_attributes = false;  ///< of files: sets them, or lists them
     bool sets_linked = false;      ///< sets attributes of a file with several names
+    bool moves = false;            ///< a directory, with all that is below it
     std::uint64_t sequence = 0;
     std::shared_ptr<const OperationGroup> group;
     PathTree::Index node = PathTree::none;
@@ -132,6 +135,7 @@ class ApplyOrder {
   void wait_for_listed_directories(Slot slot);
   void wait_for_subtree(Slot slot, PathTree::Index top);
   void wait_for_attributes(Slot slot);
+  void wait_for_moves(Slot slot);
   void add_stage(Slot slot, std::uint64_t stage);
   void add_target(Slot slot, const std::string& path);
   [[nodiscard]] bool reaches(Item& upper, const PathTree::Node& way_down, const Item& lower,
@@ -156,6 +160,7 @@ class ApplyOrder {
   std::vector<Slot> free_;
   std::vector<Ready> ready_;                            ///< heap
   std::unordered_map<std::uint64_t, Slot> stage_users_; ///< the last item of each stage
+  Slot last_move_ = none;             ///< the last group that moves directories
   Slot linked_setter_ = none;         ///< the last group that sets attributes of a linked file
   std::vector<Slot> attribute_users_; ///< since then: groups that set attributes of files, and listings
   std::unordered_map<std::uint64_t, std::vector<Slot>> works_;

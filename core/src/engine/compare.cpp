@@ -66,6 +66,10 @@ Difference compare_nature(const ListedEntry& listed, const InspectedEntry& found
   return Difference::none;
 }
 
+bool same_owner(std::uint32_t source, std::uint32_t replica) noexcept {
+  return source == keep_owner || source == replica;
+}
+
 Difference compare_attributes(const Attributes& source, const Attributes& replica,
                               const SinkCapabilities& capabilities) noexcept {
   const std::uint32_t granularity = capabilities.time_granularity_ns;
@@ -74,7 +78,7 @@ Difference compare_attributes(const Attributes& source, const Attributes& replic
     return Difference::mtime;
   if (source.type != FileType::symlink && kept_mode(source, capabilities) != kept_mode(replica, capabilities))
     return Difference::mode;
-  if (capabilities.owners && (source.uid != replica.uid || source.gid != replica.gid))
+  if (capabilities.owners && !(same_owner(source.uid, replica.uid) && same_owner(source.gid, replica.gid)))
     return Difference::owner;
   return Difference::none;
 }

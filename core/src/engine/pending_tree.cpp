@@ -18,13 +18,14 @@ NodeIndex PendingTree::find(const ObjectId& id) const {
 }
 
 NodeIndex PendingTree::child(NodeIndex parent, std::string_view name) const {
+  if (nodes_[parent].first_child == no_node) return no_node; // nearly always so where most entries are: among files
   const auto [begin, end] = children_.equal_range(child_key(parent, name));
   for (auto candidate = begin; candidate != end; ++candidate)
     if (nodes_[candidate->second].name == name) return candidate->second;
   return no_node;
 }
 
-NodeIndex PendingTree::add(const ObjectId& id) {
+NodeIndex PendingTree::add(const ObjectId& id, Time now) {
   assert(find(id) == no_node);
   NodeIndex index = 0;
   if (free_.empty()) {
@@ -37,7 +38,7 @@ NodeIndex PendingTree::add(const ObjectId& id) {
   nodes_[index].used = true;
   nodes_[index].id = id;
   by_id_.emplace(id, index);
-  detached_.push_back(index);
+  note_detached(index, now);
   return index;
 }
 
@@ -47,7 +48,7 @@ NodeIndex PendingTree::attach(NodeIndex node, NodeIndex parent, std::string name
   if (former == node) return no_node;
   if (former != no_node) detach(former, now);
   if (nodes_[node].parent != no_node) unlink_child(node);
-  else std::erase(detached_, node);
+  else detached_.erase(nodes_[node].detached_order);
   Node& self = nodes_[node];
   self.parent = parent;
   self.name = std::move(name);
@@ -64,8 +65,13 @@ void PendingTree::detach(NodeIndex node, Time now) {
   if (nodes_[node].parent == no_node) return;
   unlink_child(node);
   nodes_[node].parent = no_node;
+  note_detached(node, now);
+}
+
+void PendingTree::note_detached(NodeIndex node, Time now) {
   nodes_[node].detached_at = now;
-  detached_.push_back(node);
+  nodes_[node].detached_order = next_detached_++;
+  detached_.emplace(nodes_[node].detached_order, node);
 }
 
 bool PendingTree::is_below(NodeIndex node, NodeIndex ancestor) const {
@@ -74,7 +80,12 @@ bool PendingTree::is_below(NodeIndex node, NodeIndex ancestor) const {
   return false;
 }
 
-bool PendingTree::attached(NodeIndex node) const { return is_below(node, root_node); }
+bool PendingTree::attached(NodeIndex node) const { return top(node) == root_node; }
+
+NodeIndex PendingTree::top(NodeIndex node) const {
+  while (nodes_[node].parent != no_node) node = nodes_[node].parent;
+  return node;
+}
 
 bool PendingTree::placed(NodeIndex node) const {
   for (; node != root_node; node = nodes_[node].parent)
@@ -84,11 +95,11 @@ bool PendingTree::placed(NodeIndex node) const {
 
 std::string PendingTree::path(NodeIndex node) const {
   std::size_t length = 0;
-  for (NodeIndex i = node; i != root_node; i = nodes_[i].parent) length += nodes_[i].name.size() + 1;
+  for (NodeIndex i = node; nodes_[i].parent != no_node; i = nodes_[i].parent) length += nodes_[i].name.size() + 1;
   if (length == 0) return {};
   std::string text(length - 1, '/');
   std::size_t end = text.size();
-  for (NodeIndex i = node; i != root_node; i = nodes_[i].parent) {
+  for (NodeIndex i = node; nodes_[i].parent != no_node; i = nodes_[i].parent) {
     const std::string& name = nodes_[i].name;
     end -= name.size();
     std::copy(name.begin(), name.end(), text.begin() + static_cast<std::ptrdiff_t>(end));
@@ -143,7 +154,7 @@ void PendingTree::unlink_child(NodeIndex node) {
 void PendingTree::free_slot(NodeIndex node) {
   Node& self = nodes_[node];
   if (self.parent != no_node) unlink_child(node);
-  else std::erase(detached_, node);
+  else detached_.erase(self.detached_order);
   by_id_.erase(self.id);
   const std::uint32_t generation = self.generation + 1;
   self = Node{};

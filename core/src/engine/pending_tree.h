@@ -2,7 +2,9 @@
 //
 // A node stands for a directory of the source, found by its identity. Its parent and name are a belief (where it was
 // last seen), checked whenever they are used. `placed` says that the stream to the replica has a directory for it at
-// that same path; only below placed nodes may operations be sent. Entries of a node that are to be looked at are kept
+// that same path, or, where it is detached, has put it aside under the number `limbo`; only below nodes that are placed
+// up to the root may operations be sent. A node that is placed is attached elsewhere only together with the operation
+// that moves the replica's directory, so its path is always where the stream left it. Entries of a node that are to be looked at are kept
 // by name in the node, so a directory that moves takes with it all that is pending below it.
 //
 // Memory: about 150 bytes a node and its name, plus about 120 bytes an entry that is pending. Nodes exist for all
@@ -62,6 +64,7 @@ struct Node {
   NodeIndex previous_sibling = no_node;
   std::uint32_t generation = 0; ///< changes when the slot is used for another directory
   std::uint32_t placement = 0;  ///< counts how often it lost its place on the replica
+  std::uint64_t limbo = 0;      ///< detached and placed: the number under which the replica has put it aside
   std::string name;
 
   bool used = false;
@@ -87,6 +90,7 @@ struct Node {
   Epoch self_open_epoch = 0;
   std::uint64_t attributes_job = 0; ///< the newest job whose reading of the directory's attributes entered the stream
   Time detached_at{0};
+  std::uint64_t detached_order = 0; ///< key into PendingTree::detached()
 
   std::unique_ptr<std::map<std::string, PendingEntry, std::less<>>> entries;
   /// Names that were opened by looks while a scan was open: the scan's own reading of them is not to be used.
@@ -104,7 +108,7 @@ class PendingTree {
   /// The believed child of `parent` called `name`, or no_node. Linear in the children seen; kept short by an index.
   [[nodiscard]] NodeIndex child(NodeIndex parent, std::string_view name) const;
   /// A new detached node.
-  NodeIndex add(const ObjectId& id);
+  NodeIndex add(const ObjectId& id, Time now);
   /// Believes `node` to be `parent`/`name`. A node that was believed there is detached first (returned), else no_node.
   /// Requires that `parent` is not `node` or below it.
   NodeIndex attach(NodeIndex node, NodeIndex parent, std::string name, Time now);
@@ -117,9 +121,11 @@ class PendingTree {
   [[nodiscard]] bool is_below(NodeIndex node, NodeIndex ancestor) const; ///< or the same
   /// Whether parents lead from `node` to the root.
   [[nodiscard]] bool attached(NodeIndex node) const;
+  /// The uppermost node above `node` (or itself): the root where it is attached, else one that is detached.
+  [[nodiscard]] NodeIndex top(NodeIndex node) const;
   /// Whether `node` is attached, and it and all its ancestors are placed.
   [[nodiscard]] bool placed(NodeIndex node) const;
-  /// The believed path; empty for the root. Requires attached(node).
+  /// The believed path below top(node): from the root where it is attached. Empty for top(node) itself.
   [[nodiscard]] std::string path(NodeIndex node) const;
   /// path(node)/name.
   [[nodiscard]] std::string path(NodeIndex node, std::string_view name) const;
@@ -138,7 +144,8 @@ class PendingTree {
   void for_all(Visit visit) const;
 
   [[nodiscard]] std::size_t size() const noexcept { return by_id_.size(); }
-  [[nodiscard]] const std::vector<NodeIndex>& detached() const noexcept { return detached_; }
+  /// Detached nodes in the order in which they became so.
+  [[nodiscard]] const std::map<std::uint64_t, NodeIndex>& detached() const noexcept { return detached_; }
 
  private:
   struct ChildKey {
@@ -155,11 +162,13 @@ class PendingTree {
     return {parent, std::hash<std::string_view>{}(name)};
   }
   void unlink_child(NodeIndex node);
+  void note_detached(NodeIndex node, Time now);
   void free_slot(NodeIndex node);
 
   std::deque<Node> nodes_;
   std::vector<NodeIndex> free_;
-  std::vector<NodeIndex> detached_;
+  std::map<std::uint64_t, NodeIndex> detached_;
+  std::uint64_t next_detached_ = 1;
   std::unordered_map<ObjectId, NodeIndex> by_id_;
   std::unordered_multimap<ChildKey, NodeIndex, ChildKeyHash> children_;
 };

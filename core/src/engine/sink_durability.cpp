@@ -25,6 +25,9 @@ std::optional<Time> SinkEngine::sync_due() const {
   if (sync_ || (!unsynced() && !clears) || phase_ == Phase::claiming || claim_outstanding_) return std::nullopt;
   if (phase_ == Phase::ending) return order_.idle() ? std::optional<Time>(Time::min()) : std::nullopt;
   if (clears || (sync_wanted_ != 0 && progress_.applied() >= sync_wanted_)) return Time::min();
+  // Much that is not written back makes file systems stop everybody who writes until all of it is (ext4 does when the
+  // free blocks are fewer than twice those promised), and the last sync long. Written early, it goes on beside.
+  if (unsynced_bytes_ >= settings_.sync_bytes) return Time::min();
   return unsynced_since_.value_or(Time::min()) + (unsynced_since_ ? durability_interval_ : Time(0));
 }
 
@@ -38,6 +41,7 @@ void SinkEngine::begin_sync() {
   const bool clears = all_compared_at_ && progress_.applied() >= *all_compared_at_;
   sync_ = OpenSync{++last_job_, generation_, progress_.applied(), completed_, clears};
   unsynced_since_.reset();
+  unsynced_bytes_ = 0;
   ready_jobs_.emplace_back(SyncJob{sync_->id, clears});
 }
 

@@ -63,6 +63,7 @@ struct SinkSettings {
   DeleteExtra delete_extra = DeleteExtra::unless_adopted;
   Time report_interval{std::chrono::seconds(1)};
   Time acknowledge_interval{std::chrono::milliseconds(2)};
+  std::uint64_t sync_bytes = 64u << 20; ///< of credit_cost; a sync begins once so much was applied, also before its time
   std::uint64_t extra_count_bound = 1'000'000; ///< entries counted below an extra directory
   std::size_t link_bound = 131'072;            ///< pairs of inodes that LinkMap holds
   std::uint32_t failed_sessions = 3; ///< in a row without a successful sync: then the engine gives up
@@ -103,6 +104,7 @@ struct SinkCounters {
   std::uint64_t entries = 0; ///< changed
   std::uint64_t bytes = 0;   ///< of payload applied
   std::uint64_t listing_pieces = 0, entries_compared = 0, wants = 0, extras = 0;
+  std::uint64_t removals = 0, possibly_torn = 0; ///< operations that did not fail
   std::uint64_t operations_failed = 0; ///< a group that failed as a whole counts once
   std::array<std::uint64_t, codes> failures_by_code{};
   std::uint64_t syncs = 0, syncs_failed = 0;
@@ -258,6 +260,7 @@ class SinkEngine {
   Time durability_interval_{std::chrono::seconds(5)};
   std::uint64_t completed_ = 0, synced_ = 0; ///< items completed, and of those before the last good sync
   std::optional<Time> unsynced_since_;
+  std::uint64_t unsynced_bytes_ = 0; ///< of credit_cost, completed since the last sync began
   std::uint64_t sync_wanted_ = 0;    ///< SyncRequest: wait for this, then sync; 0: none
   std::optional<std::uint64_t> all_compared_at_; ///< once this is applied and synced nothing is suspect any more
   std::deque<WireFailure> failures_; ///< not reported yet

@@ -125,6 +125,7 @@ void SinkEngine::on_applied(ApplyDone done, Time now) {
   while (done.results.size() < job->groups.size()) done.results.push_back(missing_result());
   for (std::size_t i = 0; i < job->groups.size(); ++i) {
     on_group_applied(*job->groups[i], done.results[i], current);
+    unsynced_bytes_ += credit_cost(*job->groups[i]);
     item_completed(now);
   }
   if (!order_.done(job->work)) say(LogLevel::error, "a work was handed out that the order does not know");
@@ -137,6 +138,13 @@ void SinkEngine::on_group_applied(const OperationGroup& group, const GroupResult
   counters_.operations_failed += result.failures.size();
   const std::uint64_t bytes = failed(result, group_failure) ? 0 : group.payload.size();
   counters_.bytes += bytes;
+  if (!failed(result, group_failure))
+    for (std::uint32_t i = 0; i < group.operations.size(); ++i) {
+      const Operation& operation = group.operations[i];
+      if ((operation.kind != OperationKind::remove && !operation.possibly_torn) || failed(result, i)) continue;
+      if (operation.kind == OperationKind::remove) ++counters_.removals;
+      else ++counters_.possibly_torn;
+    }
   track_stages(group, result);
   for (const OperationFailure& failure : result.failures) {
     const auto code = static_cast<std::size_t>(failure.status.code());

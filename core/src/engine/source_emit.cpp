@@ -26,6 +26,10 @@ std::uint64_t cost_of(const std::vector<Operation>& operations, std::size_t payl
   return cost;
 }
 
+bool is_directory(OperationKind kind) noexcept {
+  return kind == OperationKind::make_directory || kind == OperationKind::move_directory;
+}
+
 } // namespace
 
 SourceEngine::Lane& SourceEngine::lane_of(const Item& item) {
@@ -86,6 +90,8 @@ bool SourceEngine::emit_frame(Time now) {
   std::uint64_t quantum = 0;
   Lane* lane = choose_lane(now, quantum);
   if (lane == nullptr) return false;
+  const bool alone = live_lane_.items.empty() && live_bulk_lane_.items.empty();
+  if (alone && stream_.may_gather(lane->bytes)) return false; // an acknowledgement will come, and this be called again
   auto& queue = lane->items;
   Frame frame;
   frame.session = session_;
@@ -184,44 +190,78 @@ bool SourceEngine::finalize(Item& item, OperationGroup& group, Sent& sent, Time 
 void SourceEngine::finalize_operations(Item& item, OperationGroup& group, Sent& sent, Time now) {
   const NodeIndex node = item.node.index;
   const bool scan = item.kind == Item::Kind::scan;
-  const auto* overrides = tree_[node].overrides.get();
-  std::vector<std::size_t> kept;
-  std::vector<NodeIndex> place(item.operations.size(), no_node);
   for (std::size_t i = 0; i < item.operations.size(); ++i) {
     Operation& operation = item.operations[i];
-    if (scan && overrides != nullptr && overrides->contains(operation.name)) {
-      // A look was begun after this was read, or one begun before may still be sent: the entry is read once more.
+    const auto* overrides = tree_[node].overrides.get();
+    const bool overridden = scan && overrides != nullptr && overrides->contains(operation.name);
+    // A look was begun after the scan read this, or one begun before may still be sent: the entry is read once more.
+    if (overridden || !finalize_operation(item, i, group, sent, now)) {
       mark_entry(node, operation.name, item.live, item.epoch, 0, now, now);
+      if (!scan) close_entry(node, operation.name, now);
       continue;
     }
-    if (operation.kind == OperationKind::make_directory) {
-      const NodeIndex child = tree_.find(item.notes[i].id);
-      if (child == no_node || tree_[child].parent != node || tree_[child].name != operation.name) {
-        mark_entry(node, operation.name, item.live, item.epoch, 0, now, now); // moved since
-        if (!scan) close_entry(node, operation.name, now);
-        continue;
-      }
-      place[i] = child;
-    }
-    if (operation.kind == OperationKind::make_link) {
-      const LinkIndex::Group* links = links_.find({item.notes[i].id.high, item.notes[i].id.low});
-      const LinkIndex::Name* leader = links != nullptr ? leader_of(*links) : nullptr;
-      if (leader == nullptr || (leader->node.index == node && leader->name == operation.name)) {
-        mark_entry(node, operation.name, item.live, item.epoch, 0, now, now);
-        if (!scan) close_entry(node, operation.name, now);
-        continue;
-      }
-      operation.target = tree_.path(leader->node.index, leader->name);
-    }
-    kept.push_back(i);
-  }
-  for (const std::size_t i : kept) {
-    sent.names.push_back(item.operations[i].name);
+    sent.names.push_back(operation.name);
     after_operation(item, i, now);
-    if (place[i] != no_node && tree_[place[i]].parent == node) // its own scan may begin now
-      placed_directory(place[i], item.notes[i].fresh, item.epoch, item.notes[i].arrived, now);
-    group.operations.push_back(std::move(item.operations[i]));
+    if (const ObjectId& id = item.notes[i].id; is_directory(operation.kind)) {
+      const NodeIndex child = tree_.find(id);
+      if (tree_[child].parent == node) // its own scan may begin now
+        placed_directory(child, item.notes[i].fresh, item.epoch, item.notes[i].arrived, now);
+    }
+    group.operations.push_back(std::move(operation));
   }
+}
+
+/// Completes one operation as of now, and vacates its name where the stream has a directory there that is elsewhere now, or
+/// gone. False: what it was read for does not hold any more.
+bool SourceEngine::finalize_operation(Item& item, std::size_t index, OperationGroup& group, Sent& sent, Time now) {
+  const NodeIndex node = item.node.index;
+  Operation& operation = item.operations[index];
+  Note& note = item.notes[index];
+  if (operation.kind == OperationKind::make_link) {
+    const LinkIndex::Group* links = links_.find({note.id.high, note.id.low});
+    const LinkIndex::Name* leader = links != nullptr ? leader_of(*links) : nullptr;
+    if (leader == nullptr || (leader->node.index == node && leader->name == operation.name)) return false;
+    operation.target = tree_.path(leader->node.index, leader->name);
+  }
+  if (is_directory(operation.kind)) return finalize_directory(item, index, group, sent, now);
+  const std::uint64_t limbo = vacate(node, operation.name, now);
+  if (limbo == 0) return true;
+  if (operation.kind == OperationKind::remove) operation.stage = limbo;
+  else put_aside(operation.name, limbo, group, sent);
+  return true;
+}
+
+bool SourceEngine::finalize_directory(Item& item, std::size_t index, OperationGroup& group, Sent& sent, Time now) {
+  const NodeIndex node = item.node.index;
+  Operation& operation = item.operations[index];
+  Note& note = item.notes[index];
+  NodeIndex child = tree_.find(note.id);
+  if (child == no_node) child = tree_.add(note.id, now);
+  const bool there = tree_[child].parent == node && tree_[child].name == operation.name && child != root_node;
+  if (there && tree_[child].placed) return true;
+  if (!there && tree_.is_below(node, child)) { // one of two beliefs is out of date: both ends are looked at again
+    if (child != root_node && tree_[child].parent != no_node)
+      mark_entry(tree_[child].parent, std::string(tree_[child].name), true, epoch_, WatchEvent::existence, now, now);
+    return false;
+  }
+  const NodeIndex former = tree_.child(node, operation.name);
+  const bool replaces = former != no_node && former != child && tree_[former].placed;
+  const std::uint64_t limbo = there ? 0 : vacate(node, operation.name, now);
+  if (limbo != 0) put_aside(operation.name, limbo, group, sent);
+  else if (replaces || (note.displaces && !tree_[child].placed)) put_aside(operation.name, 0, group, sent);
+  if (replaces || note.displaces) note.fresh = true;
+  if (there) return true;
+  return settle_directory(child, node, operation, sent, now);
+}
+
+/// What the replica has under this name goes, for good or (with a number) until it is taken back.
+void SourceEngine::put_aside(const std::string& name, std::uint64_t number, OperationGroup& group, Sent& sent) {
+  Operation removal;
+  removal.kind = OperationKind::remove;
+  removal.name = name;
+  removal.stage = number;
+  group.operations.push_back(std::move(removal));
+  sent.names.push_back(name);
 }
 
 void SourceEngine::after_operation(Item& item, std::size_t index, Time now) {
@@ -254,25 +294,28 @@ void SourceEngine::after_operation(Item& item, std::size_t index, Time now) {
   default: ++figures_.entries_sent; break;
   }
   item.epoch = epoch;
-  const bool last_of_name = index + 1 == item.operations.size() || item.operations[index + 1].name != operation.name;
-  if (item.kind == Item::Kind::scan || !last_of_name) return;
-  close_entry(node, operation.name, now);
+  if (item.kind != Item::Kind::scan) close_entry(node, operation.name, now);
 }
 
-/// The item cannot be sent: its directory lost its place, and will be scanned when it has one again.
+/// The item cannot be sent. Its directory lost its place, and will be scanned when it has one again; or it is put aside, and
+/// what was to be sent waits with it.
 void SourceEngine::void_item(Item& item, Time now) {
+  const bool aside = alive(item.node) && tree_[item.node.index].placed &&
+                     (item.kind == Item::Kind::publish || tree_[item.node.index].placement == item.placement);
   if (item.kind == Item::Kind::publish) {
-    if (const auto transfer = transfers_.find(item.transfer); transfer != transfers_.end()) {
-      abandon_transfer(item.transfer, Status(), now);
-    }
+    if (const auto transfer = transfers_.find(item.transfer); transfer != transfers_.end())
+      abandon_transfer(item.transfer, aside ? Status(Code::closed, "its directory is being moved") : Status(), now);
   }
   if (!alive(item.node)) return;
   const NodeIndex node = item.node.index;
   if (item.kind == Item::Kind::scan || item.kind == Item::Kind::listing) return; // its scan was given up
   for (const Operation& operation : item.operations) {
-    close_entry(node, operation.name, now);
+    const PendingEntry* entry = tree_.find_entry(node, operation.name);
+    if (aside && entry != nullptr && entry->open) reopen_entry(node, operation.name, item.live, entry->open_epoch, now, now);
+    else close_entry(node, operation.name, now);
   }
   if (item.self && tree_[node].self_open) {
+    if (aside) mark_self(node, tree_[node].self_open_epoch, now);
     tree_[node].self_open = false;
     counts_.remove(tree_[node].self_open_epoch, true);
     enqueue(node, {}, now);

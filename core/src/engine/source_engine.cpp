@@ -41,6 +41,7 @@ void SourceEngine::advance(Time now) {
   hand_out_transfers(now);
   hand_out_sweeps();
   hand_out_link_search();
+  collect_detached(now);
   ask_for_detached(now);
   emit(now);
   if (session_state_ != Session::ready) return;
@@ -75,6 +76,7 @@ Time SourceEngine::next_wakeup() const {
     next = std::min(next, bandwidth_time_ + std::chrono::duration_cast<Time>(std::chrono::duration<double>(
                               -bandwidth_tokens_ / static_cast<double>(settings_.bandwidth))) + Time(1));
   if (backlog_held_until_ != Time(0)) next = std::min(next, backlog_held_until_);
+  if (detached_search_ends_ != Time(0)) next = std::min(next, detached_search_ends_);
   return next;
 }
 

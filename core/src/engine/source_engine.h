@@ -90,7 +90,7 @@ struct SourceStatus {
   Phase phase = Phase::waiting;
   bool connected = false;
   bool initial_pass_done = false;
-  std::uint64_t entries_sent = 0, bytes_sent = 0, removals_sent = 0;
+  std::uint64_t entries_sent = 0, bytes_sent = 0, removals_sent = 0, moves_sent = 0;
   std::uint64_t directories_scanned = 0, entries_compared = 0, directories_known = 0, directories_watched = 0;
   std::uint64_t directories_polled = 0;
   std::uint64_t live_pending = 0, backlog_pending = 0; ///< units of work; backlog's true size is not known
@@ -215,6 +215,7 @@ class SourceEngine {
     ObjectId id;        ///< of directories and of files with several links
     bool fresh = false; ///< make_directory: the replica has nothing of that name
     bool arrived = false; ///< make_directory: it came by a reported change, and so what is in it is one too
+    bool displaces = false; ///< make_directory: what the replica may have under this name is of another one
   };
 
   // An item on its way into the stream.
@@ -332,16 +333,26 @@ class SourceEngine {
   void detach(NodeIndex node, Time now);
   void want_place(NodeIndex node, Epoch epoch, Time now);
   void forget_name(NodeIndex node, std::string_view name, Time now);
-  [[nodiscard]] NodeIndex found_directory(NodeIndex parent, const std::string& name, const ObjectId& id, Time now);
   void placed_directory(NodeIndex node, bool fresh, Epoch epoch, bool live, Time now);
   void rescan_everything(Time now);
-  void collect_detached(Time asked_before, Time now);
-  void ask_for_detached(Time now);
   void erase_node(NodeIndex node, Time now);
   [[nodiscard]] NodeRef ref(NodeIndex index) const { return {index, tree_[index].generation}; }
   [[nodiscard]] bool alive(NodeRef node) const {
     return node.index != no_node && tree_[node.index].used && tree_[node.index].generation == node.generation;
   }
+
+  // ---- source_moves.cpp: directories that move ----
+  [[nodiscard]] NodeIndex found_directory(NodeIndex parent, const std::string& name, const ObjectId& id, Time now);
+  void attach(NodeIndex node, NodeIndex parent, const std::string& name, Time now);
+  [[nodiscard]] std::uint64_t vacate(NodeIndex parent, std::string_view name, Time now);
+  void stop_reading_below(NodeIndex top, bool all, Time now);
+  [[nodiscard]] bool settle_directory(NodeIndex node, NodeIndex parent, Operation& operation, Sent& sent, Time now);
+  void move_failed(const Sent::Moved& moved, Time now);
+  void ask_for_detached(Time now);
+  void search_detached(Time asked, Time now);
+  [[nodiscard]] bool live_changes_looked_at() const;
+  void collect_detached(Time now);
+  void release_limbo(const std::vector<std::uint64_t>& numbers, Time now);
 
   // ---- source_scan.cpp: sweep and scan ----
   void hand_out_sweeps();
@@ -406,6 +417,9 @@ class SourceEngine {
   [[nodiscard]] bool emit_frame(Time now);
   [[nodiscard]] bool finalize(Item& item, OperationGroup& group, Sent& sent, Time now);
   void finalize_operations(Item& item, OperationGroup& group, Sent& sent, Time now);
+  [[nodiscard]] bool finalize_operation(Item& item, std::size_t index, OperationGroup& group, Sent& sent, Time now);
+  [[nodiscard]] bool finalize_directory(Item& item, std::size_t index, OperationGroup& group, Sent& sent, Time now);
+  static void put_aside(const std::string& name, std::uint64_t number, OperationGroup& group, Sent& sent);
   void after_operation(Item& item, std::size_t index, Time now);
   void void_item(Item& item, Time now);
   void push_item(Item item);
@@ -484,6 +498,8 @@ class SourceEngine {
   std::uint64_t next_barrier_ = 1;
   std::uint64_t detached_barrier_ = 0; ///< asked for to be sure of detached directories; 0: none
   Time detached_asked_{0};
+  Time detached_search_asked_{0}; ///< when the barrier was asked for that has passed
+  Time detached_search_ends_{0}; ///< the barrier has passed, and what it covers is being looked at; 0: no
   Time last_checkpoint_{0};
   bool checkpoint_under_way_ = false;
   bool initial_pass_done_ = false;

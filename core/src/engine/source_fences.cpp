@@ -26,7 +26,7 @@ void SourceEngine::flush(std::uint64_t token, Time now) { add_fence(Fence::Kind:
 void SourceEngine::on_barrier(std::uint64_t barrier, Time now) {
   if (barrier == detached_barrier_) {
     detached_barrier_ = 0;
-    collect_detached(detached_asked_, now);
+    search_detached(detached_asked_, now);
   }
   for (Fence& fence : fences_) {
     if (fence.barrier != barrier || fence.barrier_passed) continue;
@@ -35,7 +35,7 @@ void SourceEngine::on_barrier(std::uint64_t barrier, Time now) {
         if (tree_[node].placed) need_scan(node, epoch_);
     fence.barrier_passed = true;
     fence.epoch = epoch_++;
-    collect_detached(fence.asked, now);
+    search_detached(fence.asked, now);
     break;
   }
   advance_fences(now);

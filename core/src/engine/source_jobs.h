@@ -94,6 +94,7 @@ struct EntryRead {
     not_done, ///< the byte budget was used up before; ask again
   };
   Outcome outcome = Outcome::ready;
+  bool excluded = false; ///< with `mount`: it is no mount, but the rules leave it out
   Status status;
   Operation operation; ///< name is always set
   ObjectId id;         ///< of directories

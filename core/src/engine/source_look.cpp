@@ -185,6 +185,8 @@ void SourceEngine::on_look(JobId id, const OpenJob& job, ReadResult result, Time
     // Moved or displaced meanwhile: a scan at its new place covers it.
     Item item;
     item.node = job.node;
+    item.placement = job.placement;
+    item.live = job.live;
     item.self = job.self;
     for (const std::string& name : job.names) {
       item.operations.emplace_back();
@@ -223,12 +225,22 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
     else reopen_entry(node, name, live, epoch, now, due);
   };
   switch (read.outcome) {
+  case EntryRead::Outcome::mount:
+    if (!(read.excluded && settings_.delete_excluded)) {
+      forget_name(node, name, now);
+      if (!read.excluded) note_mount(tree_.path(node, name));
+      if (!from_scan) close_entry(node, name, now);
+      return;
+    }
+    [[fallthrough]]; // what the rules leave out is absent for the replica
   case EntryRead::Outcome::absent: {
     if (from_scan) return;
-    forget_name(node, name, now);
     if (const PendingEntry* entry = tree_.find_entry(node, name); entry != nullptr)
       link_name_lost(node, name, (entry->hints & WatchEvent::content) != 0, epoch, now);
-    if (settings_.delete_extra == false) return close_entry(node, name, now);
+    if (settings_.delete_extra == false) {
+      forget_name(node, name, now);
+      return close_entry(node, name, now);
+    }
     Operation removal;
     removal.kind = OperationKind::remove;
     removal.name = name;
@@ -238,11 +250,9 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   }
   case EntryRead::Outcome::large:
     if (from_scan) return later(now);
-    forget_name(node, name, now);
     forget_link(node, read, epoch, now);
     return start_transfer(node, read, live, epoch, now);
   case EntryRead::Outcome::linked:
-    forget_name(node, name, now);
     return on_linked(node, read, item, from_scan, live, epoch, now);
   case EntryRead::Outcome::torn: {
     if (from_scan) return later(now + settings_.settle);
@@ -260,43 +270,21 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   case EntryRead::Outcome::failed:
     if (read.status.code() == Code::stale) return later(now + settings_.settle); // changed type while looked at
     return retry_entry(node, name, live, epoch, read.status, now);
-  case EntryRead::Outcome::mount: {
-    forget_name(node, name, now);
-    std::string path = tree_.path(node, name);
-    note_mount(std::move(path));
-    if (!from_scan) close_entry(node, name, now);
-    return;
-  }
   case EntryRead::Outcome::not_done: return later(now);
   case EntryRead::Outcome::ready: break;
   }
   Note note;
   if (read.operation.kind == OperationKind::make_directory) {
     forget_link(node, read, epoch, now);
-    const NodeIndex former = tree_.child(node, name);
-    const NodeIndex known = tree_.find(read.id);
-    const bool in_place = known != no_node && known == former && tree_[known].placed;
     const PendingEntry* reported = tree_.find_entry(node, name);
-    // A directory that came to be here by a reported change, and that the replica does not have here: what it has
-    // under this name is of another one.
     const bool came = reported != nullptr && (reported->hints & WatchEvent::existence) != 0;
-    const bool arrived = !from_scan && !in_place && came && !reported->absent_on_replica;
-    const bool replaces = arrived || (former != no_node && former != known && tree_[former].placed);
-    if (found_directory(node, name, read.id, now) == no_node) return later(now);
-    if (!tree_.placed(node)) return; // this very directory turned out to be elsewhere
+    const bool absent = reported != nullptr && reported->absent_on_replica;
+    static_cast<void>(found_directory(node, name, read.id, now)); // else settled when this enters the stream
     note.id = read.id;
-    const PendingEntry* entry = tree_.find_entry(node, name);
-    note.fresh = from_scan || replaces || (entry != nullptr && entry->absent_on_replica);
+    note.fresh = from_scan || absent;
     note.arrived = live && (from_scan || came);
-    if (replaces && !from_scan) { // another directory of the same name: nothing of the former one may shine through
-      Operation removal;
-      removal.kind = OperationKind::remove;
-      removal.name = name;
-      item.operations.push_back(std::move(removal));
-      item.notes.emplace_back();
-    }
+    note.displaces = !from_scan && came && !absent;
   } else {
-    forget_name(node, name, now);
     forget_link(node, read, epoch, now);
     if (read.operation.attributes.links > 1) note.id = read.id;
     if (!from_scan) hot_files_.transferred(ref(node), name, now);

@@ -197,38 +197,6 @@ void SourceEngine::forget_name(NodeIndex node, std::string_view name, Time now) 
   if (const NodeIndex child = tree_.child(node, name); child != no_node) detach(child, now);
 }
 
-/// A look or a scan found the directory `id` at parent/name. Returns its node, now believed there; no_node where that
-/// contradicts what is believed of the parent, which is then looked at again.
-NodeIndex SourceEngine::found_directory(NodeIndex parent, const std::string& name, const ObjectId& id, Time now) {
-  NodeIndex node = tree_.find(id);
-  if (node == no_node) {
-    node = tree_.add(id);
-  } else {
-    Node& self = tree_[node];
-    if (self.parent == parent && self.name == name && node != root_node) {
-      if (self.lost) {
-        self.lost = false;
-        requeue_node(node, now);
-      }
-      return node;
-    }
-    if (node == root_node || tree_.is_below(parent, node)) {
-      // A directory cannot be below itself: one of the two beliefs is out of date. Look at both ends again.
-      if (node != root_node && self.parent != no_node)
-        mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
-      return no_node;
-    }
-    if (self.parent != no_node) // moved here; what is left at the old name has to be found out
-      mark_entry(self.parent, std::string(self.name), true, epoch_, WatchEvent::existence, now, now);
-    unplace(node, epoch_, now);
-  }
-  if (const NodeIndex former = tree_.child(parent, name); former != no_node) detach(former, now);
-  tree_.attach(node, parent, name, now);
-  tree_[node].lost = false;
-  if (settings_.directory_watches && !tree_[node].swept) sweep_stack_.push_back(ref(node));
-  return node;
-}
-
 /// The stream has (or the replica said that it has) a directory for `node` at its believed path.
 void SourceEngine::placed_directory(NodeIndex node, bool fresh, Epoch epoch, bool live, Time now) {
   Node& self = tree_[node];
@@ -251,23 +219,6 @@ void SourceEngine::rescan_everything(Time) {
     if (tree_[node].placed) rescan(node);
     tree_[node].swept = tree_[node].swept && tree_[node].watched;
   });
-}
-
-/// Directories that were not found again anywhere although all events from before the barrier have been seen.
-void SourceEngine::collect_detached(Time asked_before, Time now) {
-  std::vector<NodeIndex> gone;
-  for (const NodeIndex node : tree_.detached())
-    if (tree_[node].detached_at < asked_before) gone.push_back(node);
-  for (const NodeIndex node : gone) erase_node(node, now);
-}
-
-/// What is pending below a detached directory holds up fences until it is found again, or a barrier shows that it is gone.
-void SourceEngine::ask_for_detached(Time now) {
-  const auto& detached = tree_.detached();
-  if (detached_barrier_ != 0 || detached.empty() || tree_[detached.front()].detached_at >= now) return;
-  detached_barrier_ = next_barrier_++;
-  detached_asked_ = now;
-  outputs_.barriers.push_back(detached_barrier_);
 }
 
 void SourceEngine::erase_node(NodeIndex top, Time now) {

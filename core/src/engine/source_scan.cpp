@@ -9,6 +9,7 @@ namespace osync::engine {
 namespace {
 
 constexpr std::uint32_t sweeps_at_once = 2;
+constexpr std::uint32_t scans_per_worker = 4; ///< of backlog, at a time: workers that find none go to sleep, which costs more
 constexpr std::uint32_t cursors_bound = 64;
 constexpr std::size_t pieces_bound = 16;         ///< listing pieces sent and not answered
 constexpr std::size_t wanted_bound = 16'384;     ///< wanted entries waiting to be read before the scan goes on
@@ -49,7 +50,7 @@ void SourceEngine::on_sweep(const OpenJob& job, SweepResult result, Time now) {
   for (FoundDirectory& found : result.directories) {
     // The sweep only makes directories known. Whether they are there, and where, is for looks and scans to say.
     if (tree_.find(found.id) != no_node || tree_.child(node, found.name) != no_node) continue;
-    const NodeIndex child = tree_.add(found.id);
+    const NodeIndex child = tree_.add(found.id, now);
     tree_.attach(child, node, std::move(found.name), now);
     sweep_stack_.push_back(ref(child));
   }
@@ -106,7 +107,7 @@ bool SourceEngine::may_scan(bool live, Time now) const {
   if (session_state_ != Session::ready || paused_all_) return false;
   if (live) return live_scans_open_ < 2 * settings_.workers && live_bulk_lane_.bytes < settings_.read_ahead;
   return !paused_backlog_ && !(stopping_ && !draining_) && now >= backlog_held_until_ &&
-         scans_open_ < 2 * settings_.workers && due_backlog_.size() < wanted_bound &&
+         scans_open_ < scans_per_worker * settings_.workers && due_backlog_.size() < wanted_bound &&
          backlog_lane_.bytes + backlog_requested_bytes_ < settings_.read_ahead;
 }
 
@@ -296,7 +297,10 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
   item.piece.last = result.end;
   for (const ListedEntry& entry : result.entries) {
     if (entry.attributes.type != FileType::directory || entry.mount) {
-      forget_name(node, entry.name, now);
+      if (const NodeIndex former = tree_.child(node, entry.name); former != no_node && tree_[former].placed && !entry.mount)
+        mark_entry(node, entry.name, scan->live, scan->epoch, WatchEvent::existence, now, now); // a look decides
+      else
+        forget_name(node, entry.name, now);
       met_in_listing(node, entry, scan->epoch, now);
       continue;
     }

@@ -143,7 +143,9 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
                                "; the backlog waits, removals go on. Make room there");
     backlog_held_until_ = now + first_space_retry;
   }
-  if (!tree_.placed(node)) return; // moved or gone since: what is there will be scanned
+  if (!tree_[node].placed) return; // displaced or gone since: what is there will be scanned
+  for (const Sent::Moved& moved : sent.moved)
+    if (moved.index == failure.index || failure.index == group_failure) move_failed(moved, now);
   if (failure.index == group_failure || failure.index >= sent.names.size()) {
     if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
     if (displaced && node != root_node) {
@@ -152,7 +154,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
       reopen_fences(failure.sequence);
       return mark_parent(node, oldest_epoch, now);
     }
-    record_failure(tree_.attached(node) ? tree_.path(node) : std::string(), failure.status);
+    record_failure(tree_.path(node), failure.status);
     for (const std::string& name : sent.names)
       if (PendingEntry* entry = tree_.find_entry(node, name); entry == nullptr || !entry->open)
         retry_entry(node, name, false, oldest_epoch, failure.status, now);
@@ -232,7 +234,17 @@ void SourceEngine::lose_session(Time now) {
     need_scan(node, scans_[node].epoch, scans_[node].live);
     close_scan(node, false, now);
   }
-  for (const Sent& sent : stream_.close()) {
+  std::vector<NodeIndex> aside;
+  for (const auto& [order, node] : tree_.detached())
+    if (tree_[node].limbo != 0) aside.push_back(node);
+  for (const NodeIndex node : aside) { // the replica's limbo ends with the session
+    tree_[node].limbo = 0;
+    unplace(node, oldest_epoch, now);
+  }
+  const std::vector<Sent> lost = stream_.close();
+  for (const Sent& sent : lost)
+    for (const Sent::Moved& moved : sent.moved) move_failed(moved, now);
+  for (const Sent& sent : lost) {
     if (!alive(sent.node) || !tree_[sent.node.index].placed) continue;
     if (sent.origin != Sent::Origin::entries) need_scan(sent.node.index, oldest_epoch);
     else if (sent.names.empty()) mark_self(sent.node.index, oldest_epoch, now);

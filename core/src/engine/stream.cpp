@@ -6,6 +6,7 @@ namespace osync::engine {
 namespace {
 
 constexpr Time measuring_period = std::chrono::milliseconds(20);
+constexpr std::uint64_t slow_descent = 8; ///< periods to come down by about two thirds
 constexpr Time standing_queue = std::chrono::milliseconds(10); ///< allowed on top of a round trip
 
 } // namespace
@@ -50,13 +51,14 @@ std::uint64_t Stream::sent(Sent record, Time now) {
   origin.sequence = record.sequence;
   origin.origin = record.origin;
   origin.node = record.node;
-  const bool same_scan = record.origin == Sent::Origin::scan && !unsettled_.empty() &&
+  const bool same_scan = record.origin == Sent::Origin::scan && record.moved.empty() && !unsettled_.empty() &&
                          unsettled_.back().origin == Sent::Origin::scan &&
                          unsettled_.back().node.index == record.node.index &&
                          unsettled_.back().node.generation == record.node.generation;
   if (same_scan) unsettled_.back().sequence = record.sequence; // forgotten only with the last of them
   else if (record.origin != Sent::Origin::stage) {
     if (record.origin == Sent::Origin::entries) origin.names = record.names;
+    origin.moved = record.moved;
     unsettled_.push_back(std::move(origin));
   }
   in_flight_.push_back(std::move(record));
@@ -85,7 +87,10 @@ void Stream::adapt_window(Time now) {
   const double seconds = std::chrono::duration<double>(elapsed).count();
   const auto measured = static_cast<std::uint64_t>(static_cast<double>(measured_bytes_) / seconds);
   // A rate measured while the window was not the limit says what was offered, not what can be delivered.
-  rate_ = was_limited_ ? (rate_ + measured) / 2 : std::max(rate_, measured);
+  // One measured at the limit is believed at once where it is higher and slowly where it is lower: on a busy machine a
+  // period without a turn for the sink says nothing about the link, and a window made for it would starve the sink.
+  if (measured >= rate_) rate_ = was_limited_ ? (rate_ + measured) / 2 : measured;
+  else if (was_limited_) rate_ -= (rate_ - measured) / slow_descent;
   const double round_trip = std::chrono::duration<double>(shortest_round_trip_ + standing_queue).count();
   const auto product = static_cast<std::uint64_t>(static_cast<double>(rate_) * round_trip);
   // A quarter more than measured, so that the window can find out that more would be delivered.

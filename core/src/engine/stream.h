@@ -38,6 +38,14 @@ struct Sent {
   std::uint64_t stage = 0; ///< of records that write or publish one
   Time sent{0};
   std::vector<std::string> names; ///< by operation index
+  /// Directories that were moved with all that is below them.
+  struct Moved {
+    std::uint32_t index = 0; ///< of the operation
+    NodeRef node;
+    NodeRef from;            ///< the directory in which it was; none: it was put aside
+    std::string from_name;
+  };
+  std::vector<Moved> moved;
 };
 
 class Stream {
@@ -64,6 +72,11 @@ class Stream {
   [[nodiscard]] std::uint64_t durable() const noexcept { return durable_; }
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_bytes_; }
   [[nodiscard]] bool wants_sync() const noexcept { return unsettled_.size() > unsettled_bound; }
+  /// Whether what is ready may wait for more to fill a frame: the sink has enough to do, and its acknowledgements will
+  /// be heard before that ends. A frame costs both sides several wake-ups, however small it is.
+  [[nodiscard]] bool may_gather(std::uint64_t ready) const noexcept {
+    return ready < piece_bytes() && in_flight_bytes_ >= window_ / 2;
+  }
   /// Records something sent; returns its sequence number.
   std::uint64_t sent(Sent record, Time now);
   /// The record of a sequence number that is not applied yet or was applied last; nullptr for others.

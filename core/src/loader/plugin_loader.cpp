@@ -95,7 +95,8 @@ std::vector<std::string> PluginLoader::search_path(const std::vector<std::string
   std::vector<std::string> directories;
   std::error_code error;
   if (const fs::path executable = fs::read_symlink("/proc/self/exe", error); !error)
-    add_directory(directories, executable.parent_path() / "plugins");
+    for (const char* place : {"plugins", OSYNC_PLUGINS_FROM_EXECUTABLE})
+      add_directory(directories, (executable.parent_path() / place).lexically_normal());
   add_directory(directories, OSYNC_INSTALLED_PLUGINS);
   for (const std::string& directory : configured) add_directory(directories, directory);
   const char* const variable = secure_getenv("OSYNC_PLUGIN_PATH");

@@ -34,10 +34,10 @@ class PluginLoader {
   /// Searches `directories` in order. `root_only`: whether to load only what root alone can write.
   explicit PluginLoader(std::vector<std::string> directories, bool root_only = process_is_privileged());
 
-  /// The directories where this process looks: `plugins` beside the executable, the installed ones,
-  /// `configured`
-  /// (`plugin_path:` of the pipeline), and those of OSYNC_PLUGIN_PATH, separated by colons (ignored where the
-  /// process runs with more rights than its user, secure_getenv(3)). Absolute, each once.
+  /// The directories where this process looks: `plugins` beside the executable, those of the prefix in which it
+  /// is installed (../lib/osync/plugins, seen from the executable), those of the prefix it was configured for,
+  /// `configured` (`plugin_path:` of the pipeline), and those of OSYNC_PLUGIN_PATH, separated by colons (ignored
+  /// where the process runs with more rights than its user, secure_getenv(3)). Absolute, each once.
   [[nodiscard]] static std::vector<std::string> search_path(const std::vector<std::string>& configured = {});
 
   /// The plugin `name`; with `kind`, one of another kind is refused. Errors: not_found, with where it was

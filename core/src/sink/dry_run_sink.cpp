@@ -13,6 +13,7 @@ const char* verb_of(OperationKind kind) {
   case OperationKind::make_link: return "link";
   case OperationKind::remove: return "delete";
   case OperationKind::set_attributes: return "attributes";
+  case OperationKind::move_directory: return "move";
   case OperationKind::stage_data:
   case OperationKind::discard_stage: return nullptr;
   }

@@ -164,6 +164,25 @@ void SinkRuntime::handle(Input input, Time now) {
   }
 }
 
+void SinkRuntime::hand_out(std::vector<engine::SinkJob> jobs) {
+  std::size_t work = 0, syncs = 0;
+  {
+    const std::lock_guard lock(jobs_mutex_);
+    for (engine::SinkJob& job : jobs) {
+      if (auto* sync = std::get_if<engine::SyncJob>(&job)) {
+        syncs_.push_back(*sync);
+        ++syncs;
+      } else {
+        jobs_.push_back(std::move(job));
+        ++work;
+      }
+    }
+  }
+  // After the mutex was released, or those who wake would wait for it at once.
+  for (; work > 0; --work) jobs_ready_.notify_one();
+  if (syncs > 0) syncs_ready_.notify_one();
+}
+
 bool SinkRuntime::perform(Time now) {
   while (const std::optional<engine::ClaimRequest> request = engine_.claim_request()) {
     const Status status = parts_.sink.claim(request->identity, request->adopt);
@@ -171,18 +190,7 @@ bool SinkRuntime::perform(Time now) {
   }
   for (const engine::SinkNote& note : engine_.take_notes()) parts_.logger.log(note.level, note.text);
   std::vector<engine::SinkJob> jobs = engine_.take_jobs();
-  if (!jobs.empty()) {
-    const std::lock_guard lock(jobs_mutex_);
-    for (engine::SinkJob& job : jobs) {
-      if (auto* sync = std::get_if<engine::SyncJob>(&job)) {
-        syncs_.push_back(*sync);
-        syncs_ready_.notify_one();
-      } else {
-        jobs_.push_back(std::move(job));
-        jobs_ready_.notify_one();
-      }
-    }
-  }
+  if (!jobs.empty()) hand_out(std::move(jobs));
   for (engine::SinkMessage& message : engine_.take_messages()) link_->send(the_source, std::move(message));
   const std::optional<engine::SinkEnd> end = engine_.finished();
   if (!end) return true;

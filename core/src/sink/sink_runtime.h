@@ -67,6 +67,7 @@ class SinkRuntime {
   void handle(Input input, engine::Time now);
   /// Takes and performs all outputs; true while the engine goes on.
   bool perform(engine::Time now);
+  void hand_out(std::vector<engine::SinkJob> jobs);
   void start_threads();
   void stop_threads();
 

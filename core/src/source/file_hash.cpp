@@ -1,6 +1,9 @@
 #include "source/file_hash.h"
 
 #include <xxhash.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h> // XXH3_* choose the widest vectors of this CPU: 2.5 times the speed with AVX-512
+#endif
 
 #include <new>
 

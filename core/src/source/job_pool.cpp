@@ -25,12 +25,14 @@ JobPool::JobPool(Run run, Deliver deliver, unsigned workers, std::size_t capacit
 JobPool::~JobPool() { stop(); }
 
 bool JobPool::submit(engine::SourceJob&& job, JobPriority priority) {
+  bool begin = false;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queue(priority).size() >= capacity_) return false;
     queue(priority).push_back(std::move(job));
+    begin = may_begin(); // else the worker that makes it possible takes it: waking another one would be in vain
   }
-  changed_.notify_one();
+  if (begin) changed_.notify_one();
   return true;
 }
 
@@ -54,12 +56,10 @@ void JobPool::work(unsigned worker) {
   // At most 15 bytes (pthread_setname_np(3)); a name that cannot be set only makes debugging harder.
   static_cast<void>(
       pthread_setname_np(pthread_self(), ("osync-read-" + std::to_string(worker % 1000)).c_str()));
-  JobPriority priority = JobPriority::live;
+  JobPriority priority = JobPriority::live; // of the job that was done last; live jobs are not counted
   while (auto job = next(priority)) {
     auto result = run_(*job);
     if (result) deliver_(std::move(*result));
-    job.reset();
-    finished(priority);
   }
 }
 
@@ -70,6 +70,7 @@ bool JobPool::may_begin() const {
 
 std::optional<engine::SourceJob> JobPool::next(JobPriority& priority) {
   std::unique_lock lock(mutex_);
+  if (priority == JobPriority::backlog) --backlog_running_; // nobody is woken for it: this worker is there
   changed_.wait(lock, [this] { return stopping_ || may_begin(); });
   if (stopping_) return std::nullopt;
   priority = queue(JobPriority::live).empty() ? JobPriority::backlog : JobPriority::live;
@@ -81,12 +82,6 @@ std::optional<engine::SourceJob> JobPool::next(JobPriority& priority) {
   lock.unlock();
   if (more) changed_.notify_one();
   return job;
-}
-
-void JobPool::finished(JobPriority priority) {
-  if (priority != JobPriority::backlog) return;
-  const std::lock_guard lock(mutex_); // nobody is woken: this worker asks for the next job at once
-  --backlog_running_;
 }
 
 } // namespace osync::source

@@ -51,10 +51,9 @@ class JobPool {
 
  private:
   void work(unsigned worker);
-  /// Waits for a job that this worker may begin. None: the pool stops.
+  /// Ends the job before, of `priority`, and waits for another one that this worker may begin. None: the pool stops.
   std::optional<engine::SourceJob> next(JobPriority& priority);
   [[nodiscard]] bool may_begin() const; ///< with mutex_ held
-  void finished(JobPriority priority);
   std::deque<engine::SourceJob>& queue(JobPriority priority) {
     return queues_[static_cast<std::size_t>(priority)];
   }

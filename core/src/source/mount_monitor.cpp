@@ -85,12 +85,19 @@ void MountMonitor::look() {
   const std::string below = prefix_ == "/" ? "/" : prefix_ + "/";
   std::set<std::string> now;
   bool root_there = root_mount_ == 0;
+  bool whole = false;
   std::string line, point;
   while (std::getline(file, line)) {
     std::uint64_t id = 0;
     if (!parse_mountinfo_line(line, id, point)) continue;
     root_there = root_there || id == root_mount_;
+    whole = whole || point == "/";
     if (point.size() > below.size() && point.compare(0, below.size(), below) == 0) now.insert(point.substr(below.size()));
+  }
+  // In a chroot that is no mount point, the mount that its files lie on is not listed, there or not.
+  if (first_ && !root_there && !whole) {
+    root_mount_ = 0;
+    root_there = true;
   }
   if (!root_there && !gone_) {
     gone_ = true;

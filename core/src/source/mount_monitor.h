@@ -40,7 +40,7 @@ class MountMonitor {
   const SourceRoot& root_;
   Handlers handlers_;
   std::string prefix_; ///< the root's absolute path without symlinks
-  std::uint64_t root_mount_ = 0;
+  std::uint64_t root_mount_ = 0; ///< 0: not listed, so it is not noticed when it goes
   std::set<std::string> mounts_; ///< below the root, relative
   bool first_ = true;
   bool gone_ = false;

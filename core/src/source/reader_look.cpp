@@ -53,6 +53,7 @@ void Look::look(std::string name, EntryRead& entry) {
   if (error != 0) return fail(entry, error, "open (look at entry)");
   if (leave_alone(pinned, entry.operation.name)) {
     entry.outcome = Outcome::mount;
+    entry.excluded = excluded_ && !context_.root.is_mount(pinned.status);
     return;
   }
   look_pinned(pinned, entry);
@@ -71,11 +72,11 @@ bool Look::leave_alone(const PinnedEntry& pinned, std::string_view name) {
 void Look::look_absent(std::string_view name, EntryRead& entry) {
   entry.outcome = Outcome::absent;
   if (directory_.excludes(context_, name, false)) {
-    excluded_ = true;
+    excluded_ = entry.excluded = true;
     entry.outcome = Outcome::mount;
   } else if (directory_.excludes(context_, name, true)) {
     // What the replica has there decides, and is not known here: keeping is the side to err on.
-    excluded_ = true;
+    excluded_ = entry.excluded = true;
     entry.outcome = Outcome::mount;
     entry.status = Status(Code::not_found, "absent; a directory of this name would be excluded",
                           directory_.path_of(name));

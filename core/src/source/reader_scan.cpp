@@ -15,6 +15,8 @@ using namespace engine;
 
 namespace {
 
+constexpr std::size_t usual_entries = 64; ///< room made at once: growing moves all entries so far
+
 /// What became of a name.
 enum class Taken : std::uint8_t {
   yes,
@@ -86,6 +88,7 @@ SourceReader::Answer SourceReader::scan(const ScanJob& job) {
       read_directory_attributes(context_, directory.fd, false, directory.path, result.directory_attributes);
   Piece piece(context_, directory, job);
   const std::size_t most = std::clamp(job.max_entries, 1u, std::max(context_.limits.piece_entries, 1u));
+  result.entries.reserve(std::min(most, usual_entries));
   const DirectoryEntry* entry = nullptr;
   while (status.ok()) {
     status = interrupted_status(directory.path);

@@ -65,7 +65,12 @@ void SourceRuntime::watch() {
 
 void SourceRuntime::run() {
   pthread_setname_np(pthread_self(), "osync-source");
-  pool_ = std::make_unique<JobPool>([this](const engine::SourceJob& job) { return reader_.run(job); },
+  const auto read = [this](const engine::SourceJob& job) {
+    auto result = reader_.run(job);
+    if (result) reduce(*result, parts_.attributes);
+    return result;
+  };
+  pool_ = std::make_unique<JobPool>(read,
                                     [this](engine::SourceJobResult result) { inbox_.post(std::move(result)); },
                                     reader_workers, job_capacity);
   session::PeerLink::Handlers handlers;

@@ -22,6 +22,7 @@
 #include "osync/transport.h"
 #include "osync/watcher.h"
 #include "session/peer_link.h"
+#include "source/attribute_choice.h"
 #include "source/job_pool.h"
 #include "source/reader.h"
 #include "source/source_root.h"
@@ -35,6 +36,7 @@ struct SourceParts {
   Policy& policy;
   Transport& transport; ///< listening
   const engine::Rules& rules;
+  AttributeChoice attributes;
   SourceState& state;
   std::mutex& state_mutex; ///< several replicas share the state
   Logger& logger;

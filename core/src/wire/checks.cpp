@@ -54,6 +54,7 @@ Status check_type(OperationKind kind, FileType type) {
     right = type == FileType::regular;
     break;
   case OperationKind::make_directory:
+  case OperationKind::move_directory:
     right = type == FileType::directory;
     break;
   case OperationKind::make_symlink:
@@ -80,7 +81,11 @@ Status check_target(const osync::Operation& operation) {
     if (operation.target.empty()) return refuse("link without a target");
     return check_path("link target", operation.target);
   }
-  return operation.target.empty() ? Status() : refuse("target: given, and neither symlink nor link");
+  if (operation.kind == OperationKind::move_directory) {
+    if (operation.target.empty() && operation.stage == 0) return refuse("move without a directory");
+    return check_path("directory to move", operation.target);
+  }
+  return operation.target.empty() ? Status() : refuse("target: given, and neither symlink, link nor move");
 }
 
 Status check_stage(const osync::Operation& operation) {
@@ -88,7 +93,8 @@ Status check_stage(const osync::Operation& operation) {
   const bool staged = kind == OperationKind::stage_data || kind == OperationKind::publish ||
                       kind == OperationKind::discard_stage;
   if (staged && operation.stage == 0) return refuse("stage: missing");
-  if (!staged && operation.stage != 0) return refuse("stage: given, and the operation has none");
+  const bool may_put_aside = kind == OperationKind::remove || kind == OperationKind::move_directory;
+  if (!staged && !may_put_aside && operation.stage != 0) return refuse("stage: given, and the operation has none");
   if (kind != OperationKind::publish && operation.digest != osync::Digest{})
     return refuse("digest: given, and nothing is published");
   return {};

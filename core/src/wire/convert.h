@@ -25,8 +25,8 @@ static_assert(static_cast<int>(osync::FileType::regular) == FILE_TYPE_REGULAR);
 static_assert(static_cast<int>(osync::FileType::block_device) == FILE_TYPE_BLOCK_DEVICE &&
               FileType_MAX == FILE_TYPE_BLOCK_DEVICE);
 static_assert(static_cast<int>(osync::OperationKind::put_file) == OPERATION_PUT_FILE);
-static_assert(static_cast<int>(osync::OperationKind::set_attributes) == OPERATION_SET_ATTRIBUTES &&
-              OperationKind_MAX == OPERATION_SET_ATTRIBUTES);
+static_assert(static_cast<int>(osync::OperationKind::move_directory) == OPERATION_MOVE_DIRECTORY &&
+              OperationKind_MAX == OPERATION_MOVE_DIRECTORY);
 
 // ---- to the wire
 // ------------------------------------------------------------------------------------------------

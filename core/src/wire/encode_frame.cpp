@@ -61,9 +61,15 @@ void put_operation(const osync::Operation& from, Operation& to) {
   case osync::OperationKind::make_link:
     to.set_target(from.target);
     break;
+  case osync::OperationKind::move_directory:
+    to.set_target(from.target);
+    to.set_stage(from.stage);
+    break;
+  case osync::OperationKind::remove:
+    to.set_stage(from.stage);
+    break;
   case osync::OperationKind::make_directory:
   case osync::OperationKind::make_special:
-  case osync::OperationKind::remove:
   case osync::OperationKind::set_attributes:
     break;
   }

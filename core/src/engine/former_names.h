@@ -1,0 +1,62 @@
+// Names that files with several links had, and have no more. A writer that opened such a file by such a name goes on
+// writing, and every kernel interface reports its writes for that name alone (WATCHERS.md): a content event on a former name
+// speaks for the names that are left (RULES.md 10).
+//
+// Where the file is then is followed by its inode number, as looks meet it. An inode number that is used again only makes
+// osync look at a file in vain. Bounded: the oldest of more than `bound` names is forgotten, and its writes are found by the
+// periodic verify only.
+// Pure; the engine's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/stream.h"
+#include "osync/types.h"
+
+namespace osync::engine {
+
+class FormerNames {
+ public:
+  static constexpr std::size_t bound = 65'536;
+  static constexpr std::size_t names_of_a_file = 64; ///< followed; more are left to the periodic verify
+
+  struct Name {
+    NodeRef node;
+    std::string name;
+  };
+
+  [[nodiscard]] bool empty() const noexcept { return by_name_.empty(); }
+
+  /// directory/name is no name of the file `inode` any more.
+  void left(const ObjectId& directory, std::string_view name, std::uint64_t inode);
+  /// A look has found the file at this name.
+  void met(std::uint64_t inode, NodeRef node, std::string_view name);
+  /// The names that a write through directory/name may concern; empty: it is no former name.
+  [[nodiscard]] const std::vector<Name>& names_behind(const ObjectId& directory, std::string_view name) const;
+  /// Whether any former name is one of the directory: then its watch still tells something when it is removed.
+  [[nodiscard]] bool any_in(const ObjectId& directory) const;
+
+ private:
+  using Key = std::pair<std::pair<std::uint64_t, std::uint64_t>, std::string>;
+  struct File {
+    std::uint32_t former_names = 0;
+    std::vector<Name> names;
+  };
+  static Key key(const ObjectId& directory, std::string_view name) {
+    return {{directory.high, directory.low}, std::string(name)};
+  }
+  void forget(std::map<Key, std::uint64_t>::iterator former);
+
+  std::map<Key, std::uint64_t> by_name_; ///< inode; ordered, so that a directory's names are neighbours
+  std::unordered_map<std::uint64_t, File> files_;
+  std::deque<Key> oldest_first_; ///< names that were forgotten otherwise may still be in it
+};
+
+} // namespace osync::engine
