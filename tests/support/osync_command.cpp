@@ -19,7 +19,7 @@ std::string osync_for_everybody() {
   static const TemporaryDirectory prefix;
   static const Finished installed = [] {
     std::filesystem::permissions(prefix.path(), std::filesystem::perms(0755));
-    return run({.argv = {"cmake", "--install", OSYNC_BINARY_DIR, "--prefix", prefix.path()}}, seconds(120));
+    return run({.argv = {"cmake", "--install", binary_directory(), "--prefix", prefix.path()}}, seconds(120));
   }();
   if (installed.exit_code != 0) throw std::runtime_error("cmake --install: " + describe(installed));
   return prefix / "bin/osync";
