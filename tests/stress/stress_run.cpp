@@ -89,8 +89,11 @@ class Run {
   }
 
   void churn_and_compare(Outcome& outcome) {
+    test::Descriptor others;
     std::optional<LoweredLimit> watches;
-    if (settings_.watch_limit != 0)
+    if (settings_.watch_limit == 0)
+      others = keep_limit("max_user_watches");
+    else
       watches.emplace("max_user_watches", watches_in_use() + settings_.watch_limit);
     if (settings_.start == "during") start_writers();
     start_osync();
