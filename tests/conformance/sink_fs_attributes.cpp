@@ -105,6 +105,28 @@ TEST_CASE("sink-fs: owners and set-id bits of others") {
   CHECK(mode_of(sink.root() + "/second") == 04711);
 }
 
+TEST_CASE("sink-fs: an owner that is not said stays, and what is made belongs to the sink's user") {
+  OSYNC_NEEDS_ROOT();
+  ClaimedSink sink(kit);
+  Attributes unsaid = owned(file_attributes(0640), keep_owner, keep_owner);
+  unsaid.size = 1;
+  REQUIRE(sink.failures(GroupBuilder()
+                            .put("theirs", "x", owned(file_attributes(0600), 1234, 2345))
+                            .put("made", "x", unsaid)
+                            .make_directory("d", owned(directory_attributes(0755), 1234, 2345))) == "");
+  CHECK(stat_of(sink.root() + "/made").st_uid == geteuid());
+  REQUIRE(sink.failures(GroupBuilder()
+                            .set_attributes("theirs", unsaid)
+                            .make_directory("d", owned(directory_attributes(0700), keep_owner, keep_owner))) == "");
+  CHECK(stat_of(sink.root() + "/theirs").st_uid == 1234);
+  CHECK(stat_of(sink.root() + "/theirs").st_gid == 2345);
+  CHECK(mode_of(sink.root() + "/theirs") == 0640);
+  CHECK(stat_of(sink.root() + "/d").st_uid == 1234);
+  CHECK(mode_of(sink.root() + "/d") == 0700);
+  REQUIRE(sink.failures(GroupBuilder().put("theirs", "yy", unsaid)) == ""); // replaced: it is another file
+  CHECK(stat_of(sink.root() + "/theirs").st_uid == geteuid());
+}
+
 TEST_CASE("sink-fs: a set-gid directory does not give its group to what is made in it") {
   OSYNC_NEEDS_ROOT();
   ClaimedSink sink(kit);

@@ -122,6 +122,27 @@ TEST_CASE("endpoints: garbage on the source's port harms nobody") {
   CHECK(differences(workspace.source(), workspace.replica()) == "");
 }
 
+TEST_CASE("endpoints: a sink of another pipeline is refused by the source, and ends with 4") {
+  const Workspace workspace;
+  write_many(workspace.source(), 10, 100);
+  PipelineFile pipeline(workspace);
+  pipeline.over_tcp(free_port());
+  const std::string file = pipeline.write(workspace / "pipeline.yaml");
+  pipeline.name += "-other";
+  pipeline.sink_socket = workspace / "run/other.sock";
+  const std::string other = pipeline.write(workspace / "other.yaml");
+  Running source(workspace, {"source", "--state-dir", workspace.state(), file}, {file});
+  REQUIRE(source.answers());
+  const Finished refused = workspace.osync({"sink", other});
+  INFO(describe(refused));
+  CHECK(refused.exit_code == 4);
+  CHECK(mentions(refused, "serves pipeline"));
+  CHECK(count_entries(workspace.replica()) == 0);
+  Running sink(workspace, {"sink", file}, {file}); // the right one is served all the same
+  CHECK(source.flush().exit_code == 0);
+  CHECK(differences(workspace.source(), workspace.replica()) == "");
+}
+
 TEST_CASE("commands to nobody: exit 5") {
   const Workspace workspace;
   const std::string file = PipelineFile(workspace).write(workspace / "pipeline.yaml");

@@ -8,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <memory>
 
 using namespace osync::test;
 namespace fs = std::filesystem;
@@ -47,6 +48,69 @@ TEST_CASE("mounts: one that appears over a mirrored directory deletes nothing on
   INFO(describe(uncovered));
   CHECK(uncovered.exit_code == 0);
   CHECK(differences(workspace.source(), workspace.replica()) == "");
+}
+
+TEST_CASE("mounts: with one_file_system false they are part of the tree, and one that is gone deletes nothing") {
+  const auto missing = file_system_missing("tmpfs");
+  OSYNC_SKIP_IF(missing.has_value(), *missing);
+  const Workspace workspace;
+  write_many(workspace.source(), 50, 500);
+  fs::create_directories(workspace.source("disks/one"));
+  PipelineFile pipeline(workspace);
+  pipeline.in_source = "  one_file_system: false\n";
+  const std::string file = pipeline.write(workspace / "pipeline.yaml");
+  const auto run_once = [&] {
+    const Finished finished = workspace.osync({"run", "--once", "--state-dir", workspace.state(), file});
+    INFO(describe(finished));
+    CHECK(finished.exit_code == 0);
+    return finished;
+  };
+  const auto inside = [&] { return read_file(workspace.replica("disks/one/deep/inside")); };
+  {
+    const Mount mount = Mount::tmpfs(workspace.source("disks/one"), 4 << 20);
+    write_file(workspace.source("disks/one/deep/inside"), "of the disk");
+    static_cast<void>(run_once());
+    REQUIRE(inside() == "of the disk");
+    CHECK(mentions(run_once(), "0 entries sent"));
+  }
+  // Unmounted while osync was stopped, and while it ran; then another disk in its place.
+  CHECK(mentions(run_once(), "disks/one"));
+  CHECK(inside() == "of the disk");
+  {
+    const Mount other = Mount::tmpfs(workspace.source("disks/one"), 4 << 20);
+    CHECK(mentions(run_once(), "disks/one"));
+    CHECK(inside() == "of the disk");
+  }
+}
+
+TEST_CASE("mounts: with one_file_system false one that goes or comes while osync runs stops that subtree") {
+  const auto missing = file_system_missing("tmpfs");
+  OSYNC_SKIP_IF(missing.has_value(), *missing);
+  const Workspace workspace;
+  write_many(workspace.source(), 50, 500);
+  fs::create_directories(workspace.source("disks/one"));
+  write_file(workspace.source("plain/old"), "covered soon");
+  PipelineFile pipeline(workspace);
+  pipeline.in_source = "  one_file_system: false\n";
+  const std::string file = pipeline.write(workspace / "pipeline.yaml");
+  auto mount = std::make_unique<Mount>(Mount::tmpfs(workspace.source("disks/one"), 4 << 20));
+  write_file(workspace.source("disks/one/inside"), "of the disk");
+  Running running(workspace, {"run", "--state-dir", workspace.state(), file}, {file});
+  REQUIRE(running.answers());
+  REQUIRE(running.flush().exit_code == 0);
+  REQUIRE(read_file(workspace.replica("disks/one/inside")) == "of the disk");
+  mount.reset();
+  REQUIRE(running.process().wait_for_text("unmounted from disks/one"));
+  const Mount cover = Mount::tmpfs(workspace.source("plain"), 4 << 20);
+  REQUIRE(running.process().wait_for_text("mounted on plain"));
+  write_file(workspace.source("plain/new"), "of another disk");
+  write_file(workspace.source("folder0/live"), "goes on");
+  REQUIRE(running.flush().exit_code == 0);
+  INFO(running.log());
+  CHECK(read_file(workspace.replica("folder0/live")) == "goes on");
+  CHECK(read_file(workspace.replica("disks/one/inside")) == "of the disk");
+  CHECK(read_file(workspace.replica("plain/old")) == "covered soon");
+  CHECK_FALSE(fs::exists(workspace.replica("plain/new")));
 }
 
 TEST_CASE("mounts: one that appears while osync runs stops that subtree with a warning") {

@@ -1,4 +1,5 @@
 // Every file in config/ is accepted as it is, and runs when its paths and ports are replaced by this test's.
+#include "support/paths.h"
 #include "support/compare_trees.h"
 #include "support/osync_command.h"
 #include "support/samples.h"
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string config = OSYNC_SOURCE_DIR "/config/";
+const std::string config = source_directory() + "/config/";
 
 std::string replace_all(std::string text, const std::string& from, const std::string& to) {
   REQUIRE(text.find(from) != std::string::npos);

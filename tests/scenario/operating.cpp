@@ -36,6 +36,15 @@ struct SourceAlone {
   Running source;
 };
 
+/// Whether SIGSTOP has reached every thread of the process (proc(5): the state comes after the name in brackets).
+bool stands_still(pid_t pid) {
+  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    const std::string stat = read_file(thread.path() / "stat");
+    if (stat.compare(stat.rfind(')'), 4, ") T ") != 0) return false;
+  }
+  return true;
+}
+
 } // namespace
 
 TEST_CASE("status: for people, as JSON, and for monitoring") {
@@ -192,8 +201,9 @@ TEST_CASE("a second SIGINT, and stop --now, end at once with 130") {
   TwoProcesses both(workspace, file);
   REQUIRE(both.source->answers());
   REQUIRE(both.source->flush().exit_code == 0);
-  both.sink->process().send(
-      SIGSTOP); // a live change cannot become durable now, so that a stop has to wait for it
+  // A live change cannot become durable while the sink stands still, so that a stop has to wait for it.
+  both.sink->process().send(SIGSTOP);
+  REQUIRE(wait_until([&] { return stands_still(both.sink->process().pid()); }, scaled(seconds(10))));
   write_file(workspace.source("folder0/live"), "x");
   REQUIRE(both.source->tell("flush", {"--timeout", "300ms"}).exit_code == 6); // the source has seen it, too
   if (GENERATE(true, false)) {

@@ -98,7 +98,8 @@ TEST_CASE("final report: after a stop, and after a refusal there is none") {
   const auto running = Running::mirror(workspace);
   CHECK(running->stop() == 0);
   CHECK(mentions(running->process().finished(), "final report of the source"));
-  const Finished refused = workspace.osync({"mirror", "--log-format", "json", workspace.source(), workspace.source()});
+  const Finished refused = workspace.osync(
+      {"mirror", "--state-dir", workspace.state(), "--log-format", "json", workspace.source(), workspace.source()});
   INFO(describe(refused));
   CHECK(refused.exit_code == 3);
   CHECK(final_report(refused.err, "source").is_null()); // and every line is an object

@@ -1,5 +1,6 @@
 // What osync is started in: another prefix, another user, closed or broken standard streams, odd directories.
-#include "support/compare_trees.h"
+#include "support/paths.h"
+#include "support//compare_trees.h"
 #include "support/osync_command.h"
 #include "support/samples.h"
 #include "support/skip.h"
@@ -35,7 +36,7 @@ Command shell(const Workspace& workspace, const std::string& script, const Argum
 TEST_CASE("an installation in another prefix finds its plugins, wherever it was configured for") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);
-  const Finished installed = run({{"cmake", "--install", OSYNC_BINARY_DIR, "--prefix", workspace / "opt/osync"}}, seconds(120));
+  const Finished installed = run({{"cmake", "--install", binary_directory(), "--prefix", workspace / "opt/osync"}}, seconds(120));
   INFO(describe(installed));
   REQUIRE(installed.exit_code == 0);
   Command command = workspace.command({});

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "engine/apply_order.h"
-#include "unit/sink_engine_fake.h"
+#include "support/sink_engine_fake.h"
 
 namespace osync::test {
 namespace {

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "engine/compare.h"
-#include "unit/sink_engine_fake.h"
+#include "support/sink_engine_fake.h"
 
 namespace osync::test {
 namespace {
@@ -71,6 +71,10 @@ std::vector<Row> attribute_rows() {
       {"nothing", regular, [](Pair&) {}, Difference::none},
       {"nothing, fifo", FileType::fifo, [](Pair&) {}, Difference::none},
       {"nothing, socket", FileType::socket, [](Pair&) {}, Difference::none},
+      {"an owner that is not said", regular,
+       [](Pair& p) { p.listed.attributes.uid = p.listed.attributes.gid = keep_owner; }, Difference::none},
+      {"a group that is not said, and another owner", regular,
+       [](Pair& p) { p.listed.attributes.uid = 1, p.listed.attributes.gid = keep_owner; }, Difference::owner},
       {"absent", regular, [](Pair& p) { p.found.status = Status(Code::not_found, ""); }, Difference::absent},
       {"no access", regular, [](Pair& p) { p.found.status = Status(Code::denied, ""); },
        Difference::unreadable},

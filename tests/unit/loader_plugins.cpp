@@ -205,7 +205,7 @@ TEST_CASE("loader: list and names show what is there") {
   CHECK(good == 5); // good-policy, makes-nothing, and the three test-*
 }
 
-TEST_CASE("loader: the search path has its four parts in order") {
+TEST_CASE("loader: the search path has its five parts in order") {
   const char* const before = std::getenv("OSYNC_PLUGIN_PATH");
   const std::string restore = before == nullptr ? "" : before;
   setenv("OSYNC_PLUGIN_PATH", "/env/one:relative::/env/two/:/yaml/x", 1);
@@ -214,11 +214,15 @@ TEST_CASE("loader: the search path has its four parts in order") {
     unsetenv("OSYNC_PLUGIN_PATH");
   else
     setenv("OSYNC_PLUGIN_PATH", restore.c_str(), 1);
-  REQUIRE(path.size() == 6);
-  CHECK(path[0] == fs::read_symlink("/proc/self/exe").parent_path().string() + "/plugins");
+  REQUIRE(path.size() == 7);
+  const fs::path executable = fs::read_symlink("/proc/self/exe").parent_path();
+  CHECK(path[0] == executable.string() + "/plugins");
+  // The prefix that it is in, then the one that it was configured for.
+  CHECK(path[1].starts_with(executable.parent_path().string() + "/"));
   CHECK_THAT(path[1], Catch::EndsWith("/osync/plugins"));
-  CHECK(path[2] == "/yaml/x");
-  CHECK(path[3] == "/env/one");
-  CHECK(path[4] == fs::current_path().string() + "/relative");
-  CHECK(path[5] == "/env/two");
+  CHECK_THAT(path[2], Catch::EndsWith("/osync/plugins"));
+  CHECK(path[3] == "/yaml/x");
+  CHECK(path[4] == "/env/one");
+  CHECK(path[5] == fs::current_path().string() + "/relative");
+  CHECK(path[6] == "/env/two");
 }

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/sink_listings.h"
-#include "unit/sink_engine_fake.h"
+#include "support/sink_engine_fake.h"
 
 namespace osync::test {
 namespace {

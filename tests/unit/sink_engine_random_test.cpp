@@ -10,7 +10,7 @@
 
 #include "engine/sink_credit.h"
 #include "engine/sink_engine.h"
-#include "unit/sink_engine_fake.h"
+#include "support/sink_engine_fake.h"
 
 namespace osync::test {
 namespace {

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "unit/sink_engine_driver.h"
+#include "support/sink_engine_driver.h"
 
 namespace osync::test {
 namespace {

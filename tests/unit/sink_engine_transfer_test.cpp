@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/sink_credit.h"
-#include "unit/sink_engine_driver.h"
+#include "support/sink_engine_driver.h"
 
 namespace osync::test {
 namespace {

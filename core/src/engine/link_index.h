@@ -70,6 +70,13 @@ class LinkIndex {
   [[nodiscard]] static std::size_t position(const Group& group, NodeRef node, std::string_view name);
   /// Forgets a name wherever it is, because it is gone or is another file now (unless it is of group `except`).
   void remove(NodeRef node, std::string_view name, const LinkKey* except = nullptr);
+  /// Calls `visit(name, group)` for every name in a directory.
+  template <class Visit>
+  void for_directory(NodeRef node, Visit visit) const {
+    for (auto name = by_name_.lower_bound({node.index, node.generation, {}});
+         name != by_name_.end() && name->first.node == node.index && name->first.generation == node.generation; ++name)
+      visit(name->first.name, groups_.at(name->second));
+  }
   /// Forgets all names in a directory that is gone.
   void remove_all(NodeRef node);
   /// Forgets everything.

@@ -78,6 +78,7 @@ struct Node {
   bool scan_queued = false; ///< on the scan stack
   bool scan_open = false;   ///< a scan is under way: jobs, cursor, or unanswered listing pieces
   bool scan_counted = false; ///< its needed scan holds up flushes
+  bool scan_doubt = false;  ///< events may have been lost: what its scan finds missing was not reported
   bool scan_live = false;   ///< its needed scan answers a live change: the directory itself has arrived
   bool self_dirty = false;  ///< the directory's own attributes are to be read
   bool self_open = false;

@@ -112,7 +112,8 @@ bool SourceEngine::emit_frame(Time now) {
       header += 2 * sent.cost; // records take more on the wire than the credit counts for them
       item.piece.sequence = stream_.sent(std::move(sent), now);
       pieces_.emplace(item.piece.sequence,
-                      PieceUnderWay{item.node, item.scan, item.epoch, item.live, std::move(item.listed_directories), {}});
+                      PieceUnderWay{item.node, item.scan, item.epoch, item.live, find_scan(item.node, item.scan)->doubt,
+                                    std::move(item.listed_directories), {}});
       frame.items.emplace_back(std::move(item.piece));
       continue;
     }

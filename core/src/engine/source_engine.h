@@ -31,6 +31,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/former_names.h"
 #include "engine/hot_files.h"
 #include "engine/link_index.h"
 #include "engine/messages.h"
@@ -204,6 +205,7 @@ class SourceEngine {
     bool job_open = false;
     bool ended = false;            ///< the last piece was read
     bool live = false;             ///< the directory has arrived by a live change
+    bool doubt = false;            ///< as Node::scan_doubt
     std::uint32_t pieces_open = 0; ///< groups or listing pieces that are not sent or not answered
     std::uint64_t id = 0;          ///< also the number of its listing
     bool listed_before = false;    ///< a piece of the listing is already in the stream's queue
@@ -313,6 +315,7 @@ class SourceEngine {
     std::uint64_t scan = 0;
     Epoch epoch = 0;
     bool live = false;
+    bool doubt = false;
     std::vector<std::pair<std::string, ObjectId>> directories;
     std::unordered_set<std::string> wanted;
   };
@@ -371,7 +374,7 @@ class SourceEngine {
   void finish_scan_piece(NodeRef node, std::uint64_t scan, Time now);
   void close_scan(NodeIndex node, bool complete, Time now);
   void on_answer(const ListingAnswer& answer, Time now);
-  void on_extras(NodeIndex node, const ListingAnswer& answer, Epoch epoch, Time now);
+  void on_extras(NodeIndex node, const ListingAnswer& answer, const PieceUnderWay& piece, Time now);
   void on_listed_directories(NodeIndex node, PieceUnderWay& piece, Time now);
   void poll_unwatched(Time now);
 
@@ -388,6 +391,9 @@ class SourceEngine {
   void mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now);
   void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);
   void recount_links(LinkIndex::Group& group, Epoch epoch, Time now);
+  void note_former_name(const ObjectId& directory, std::string_view name, const LinkIndex::Group& group);
+  void links_in_removed_directory(NodeIndex node);
+  void wake_names_behind(const WatchEvent& event, Time now);
   void on_recounted(NodeIndex node, const std::string& name, const LinkKey& key, const Attributes& attributes, Epoch epoch,
                     Time now);
   [[nodiscard]] const LinkIndex::Name* leader_of(const LinkIndex::Group& group) const;
@@ -456,6 +462,7 @@ class SourceEngine {
   Stream stream_;
   WorkCounts counts_;
   LinkIndex links_;
+  FormerNames former_names_;
   HotFiles hot_files_;
   LinkSearch link_search_;
   SourceOutputs outputs_;

@@ -32,7 +32,7 @@ void SourceEngine::on_barrier(std::uint64_t barrier, Time now) {
     if (fence.barrier != barrier || fence.barrier_passed) continue;
     if (fence.kind != Fence::Kind::checkpoint) // directories without a watch have no events: read them again
       for (const NodeIndex node : unwatched_)
-        if (tree_[node].placed) need_scan(node, epoch_);
+        if (tree_[node].placed) rescan(node);
     fence.barrier_passed = true;
     fence.epoch = epoch_++;
     search_detached(fence.asked, now);

@@ -49,7 +49,9 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
     item.notes.push_back({{key.high, key.low}, false});
     return;
   }
-  const PendingEntry* content = alive(group->content_node)
+  const bool reachable = alive(group->content_node) && !tree_[group->content_node.index].lost &&
+                         tree_.placed(group->content_node.index);
+  const PendingEntry* content = reachable
                                     ? tree_.find_entry(group->content_node.index, group->content_name)
                                     : nullptr;
   const bool same_name = content != nullptr && content == tree_.find_entry(node, name);
@@ -97,10 +99,33 @@ void SourceEngine::link_name_lost(NodeIndex node, std::string_view name, bool co
   }
   LinkIndex::Group* group = links_.group_of(ref(node), name);
   if (group == nullptr) return;
+  note_former_name(tree_[node].id, name, *group);
   const bool complete = group->names.size() >= group->searched_links;
   const bool last = group->names.size() == 1;
   links_.remove(ref(node), name);
   if (complete && !last) recount_links(*group, epoch, now);
+}
+
+/// A writer may hold the file open by this name, and its writes will be reported for it.
+void SourceEngine::note_former_name(const ObjectId& directory, std::string_view name, const LinkIndex::Group& group) {
+  if (group.names.size() < 2) return; // the last name that is known
+  former_names_.left(directory, name, group.inode);
+  for (const LinkIndex::Name& other : group.names) former_names_.met(group.inode, other.node, other.name);
+}
+
+void SourceEngine::links_in_removed_directory(NodeIndex node) {
+  links_.for_directory(ref(node), [&](const std::string& name, const LinkIndex::Group& group) {
+    note_former_name(tree_[node].id, name, group);
+  });
+}
+
+/// Something was written through a name that has been another file's or nobody's for a while: what the writer holds open is
+/// looked at by its other names.
+void SourceEngine::wake_names_behind(const WatchEvent& event, Time now) {
+  for (const FormerNames::Name& name : former_names_.names_behind(event.directory, event.name))
+    if (alive(name.node) && tree_[name.node.index].placed)
+      mark_entry(name.node.index, name.name, true, epoch_, WatchEvent::content, now,
+                 now + std::max(settings_.settle, hot_files_.delay(name.node, name.name, now)));
 }
 
 /// All names of the group seemed to be known, and one is gone: unlinked, or moved on while the new place was counted

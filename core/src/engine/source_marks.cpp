@@ -123,6 +123,7 @@ void SourceEngine::need_scan(NodeIndex node, Epoch epoch, bool live) {
 /// even where the replica had nothing of it before.
 void SourceEngine::rescan(NodeIndex node) {
   tree_[node].fresh = false;
+  tree_[node].scan_doubt = true;
   need_scan(node, epoch_);
 }
 
@@ -224,7 +225,8 @@ void SourceEngine::rescan_everything(Time) {
 void SourceEngine::erase_node(NodeIndex top, Time now) {
   tree_.erase(top, [&](NodeIndex node) {
     Node& self = tree_[node];
-    if (self.watched) outputs_.unwatch.push_back(self.id);
+    links_in_removed_directory(node);
+    if (self.watched && !former_names_.any_in(self.id)) outputs_.unwatch.push_back(self.id);
     static_cast<void>(drop_marks(node, epoch_, now));
     links_.remove_all(ref(node));
     if (self.self_open) counts_.remove(self.self_open_epoch, true);
@@ -262,6 +264,7 @@ void SourceEngine::watched(const WatchEvent& event, Time now) {
   case WatchEvent::Kind::entry: break;
   }
   if (!tree_[root_node].placed) return; // no sink was ready yet: all of the tree will be read after this
+  if ((event.hints & WatchEvent::content) != 0 && !former_names_.empty()) wake_names_behind(event, now);
   const NodeIndex node = tree_.find(event.directory);
   if (node == no_node) return; // jobs name their directories beforehand, so this one was forgotten on purpose
   if (event.name.empty()) {

@@ -93,6 +93,7 @@ bool SourceEngine::settle_directory(NodeIndex node, NodeIndex parent, Operation&
     moved.from = ref(tree_[node].parent);
     moved.from_name = tree_[node].name;
   }
+  moved.limbo = tree_[node].limbo;
   if (known) {
     operation.kind = OperationKind::move_directory;
     operation.target = tree_.path(node);
@@ -101,6 +102,7 @@ bool SourceEngine::settle_directory(NodeIndex node, NodeIndex parent, Operation&
     ++figures_.moves_sent;
   } else {
     unplace(node, epoch_, now);
+    if (moved.limbo != 0) release_limbo({moved.limbo}, now);
   }
   if (moved.from.index != no_node)
     mark_entry(moved.from.index, moved.from_name, true, epoch_, WatchEvent::existence, now, now);
@@ -118,6 +120,7 @@ bool SourceEngine::settle_directory(NodeIndex node, NodeIndex parent, Operation&
 /// The replica could not move a directory: what it has at either end is not what the stream believes.
 void SourceEngine::move_failed(const Sent::Moved& moved, Time now) {
   if (alive(moved.node)) unplace(moved.node.index, Epoch{0}, now);
+  if (moved.limbo != 0 && session_state_ == Session::ready) release_limbo({moved.limbo}, now);
   if (!alive(moved.from) || !tree_[moved.from.index].placed) return;
   const NodeIndex successor = tree_.child(moved.from.index, moved.from_name);
   if (successor != no_node) unplace(successor, Epoch{0}, now); // it may hold what was to be moved

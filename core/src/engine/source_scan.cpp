@@ -60,7 +60,7 @@ void SourceEngine::on_sweep(const OpenJob& job, SweepResult result, Time now) {
 void SourceEngine::note_mount(std::string path) {
   if (mounts_seen_.size() >= 100 || !mounts_seen_.insert(path).second) return;
   say(LogLevel::warning, "not entered, and left alone on the replica, because it is another file system "
-                         "(one_file_system: true) or a replica itself: " + path);
+                         "(one_file_system: true), a mount that came or went, or a replica itself: " + path);
   figures_.mounts_skipped.push_back(std::move(path));
 }
 
@@ -98,7 +98,7 @@ void SourceEngine::poll_unwatched(Time now) {
   if (unwatched_.empty() || now - last_poll_ < settings_.poll_interval) return;
   last_poll_ = now;
   for (const NodeIndex node : unwatched_)
-    if (tree_[node].placed) need_scan(node, epoch_);
+    if (tree_[node].placed) rescan(node);
 }
 
 // ---- scan -------------------------------------------------------------------------------------------------------
@@ -146,6 +146,8 @@ void SourceEngine::start_scan(NodeIndex node) {
   scan.id = next_scan_++;
   scan.epoch = self.scan_counted ? self.scan_epoch : epoch_;
   scan.live = self.scan_live;
+  scan.doubt = self.scan_doubt || !initial_pass_done_;
+  self.scan_doubt = false;
   if (!self.scan_counted) counts_.add(scan.epoch, scan.live);
   self.scan_needed = self.scan_counted = false; // the count passes over to the scan
   self.scan_open = true;
@@ -432,7 +434,7 @@ void SourceEngine::on_answer(const ListingAnswer& answer, Time now) {
     if (want.absent && !(overrides && overrides->contains(want.name)))
       tree_.entry(node.index, want.name).absent_on_replica = true;
   }
-  on_extras(node.index, answer, epoch, now);
+  on_extras(node.index, answer, piece, now);
   if (!answer.last) return;
   on_listed_directories(node.index, piece, now);
   const std::uint64_t id = piece.scan;
@@ -457,7 +459,7 @@ void SourceEngine::on_listed_directories(NodeIndex node, PieceUnderWay& piece, T
 
 /// Names that the replica has and the source did not list. They are looked at, and removed when they really are absent;
 /// many at once without a reported deletion are held (INTERFACE.md, safety defaults).
-void SourceEngine::on_extras(NodeIndex node, const ListingAnswer& answer, Epoch epoch, Time now) {
+void SourceEngine::on_extras(NodeIndex node, const ListingAnswer& answer, const PieceUnderWay& piece, Time now) {
   if (answer.extras.empty() || !settings_.delete_extra.value_or(!sink_.adopted)) return;
   constexpr Time hold_period = std::chrono::minutes(1);
   std::uint64_t count = 0;
@@ -466,7 +468,8 @@ void SourceEngine::on_extras(NodeIndex node, const ListingAnswer& answer, Epoch 
     const std::string path = tree_.path(node, extra.name);
     if (!settings_.delete_excluded && rules_.excludes(path, extra.directory)) continue;
     const PendingEntry* pending = tree_.find_entry(node, extra.name);
-    if (pending == nullptr || !pending->live) count += extra.entries; // otherwise its deletion was reported
+    const bool reported = (pending != nullptr && pending->live) || !piece.doubt;
+    if (!reported) count += extra.entries;
     extras.push_back(&extra);
   }
   while (!recent_extras_.empty() && now - recent_extras_.front().first > hold_period) recent_extras_.pop_front();
@@ -486,7 +489,7 @@ void SourceEngine::on_extras(NodeIndex node, const ListingAnswer& answer, Epoch 
     return;
   }
   if (count > 0) recent_extras_.emplace_back(now, count);
-  for (const ListingAnswer::Extra* extra : extras) mark_entry(node, extra->name, false, epoch, 0, now, now);
+  for (const ListingAnswer::Extra* extra : extras) mark_entry(node, extra->name, false, piece.epoch, 0, now, now);
 }
 
 } // namespace osync::engine

@@ -45,6 +45,7 @@ void SourceEngine::on_register(const Register& message, Time now) {
   if (session_state_ != Session::none) lose_session(now); // the sink came back before we noticed that it had gone
   connected_ = true;
   std::string reason;
+  Code code = Code::invalid; // a peer that does not belong here; conflict: refused for safety
   if (message.version != protocol_version)
     reason = "the sink speaks protocol version " + version_text(message.version, message.build) + ", this source " +
              version_text(protocol_version, settings_.build) + ": install the same osync on both";
@@ -52,14 +53,16 @@ void SourceEngine::on_register(const Register& message, Time now) {
     reason = "the sink serves pipeline \"" + message.pipeline + "\", this source \"" + settings_.pipeline + "\"";
   else if (message.replica_name != settings_.replica)
     reason = "the sink serves replica \"" + message.replica_name + "\", expected here: \"" + settings_.replica + "\"";
-  else if (settings_.known_replica.replica != Uuid{} && message.identity.replica == Uuid{} && !message.take_over)
+  else if (settings_.known_replica.replica != Uuid{} && message.identity.replica == Uuid{} && !message.take_over) {
+    code = Code::conflict;
     reason = "the replica has lost its identity: this source has replicated to it before, and it is not there now. Is its "
              "disk mounted? Nothing was written; --take-over begins a new replica there";
+  }
   if (!reason.empty()) {
     say(LogLevel::error, "sink refused: " + reason);
-    outputs_.messages.emplace_back(Refuse{Code::conflict, reason});
+    outputs_.messages.emplace_back(Refuse{code, reason});
     if (settings_.end_with_sink || settings_.once)
-      finish(settings_.end_with_sink ? Exit::refused : Exit::peer_lost, Status(Code::conflict, reason));
+      finish(settings_.end_with_sink ? Exit::refused : Exit::peer_lost, Status(code, reason));
     return;
   }
   session_ = settings_.session_seed + ++sessions_begun_;
@@ -133,6 +136,8 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
   if (found == nullptr) return;
   const Sent sent = *found;
   if (sent.stage != 0 && sent.origin != Sent::Origin::stage) discard_stage(sent.node, sent.stage, true, now);
+  for (const Sent::Moved& moved : sent.moved)
+    if (moved.index == failure.index || failure.index == group_failure) move_failed(moved, now);
   if (!alive(sent.node)) return;
   const NodeIndex node = sent.node.index;
   const Code code = failure.status.code();
@@ -144,8 +149,6 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     backlog_held_until_ = now + first_space_retry;
   }
   if (!tree_[node].placed) return; // displaced or gone since: what is there will be scanned
-  for (const Sent::Moved& moved : sent.moved)
-    if (moved.index == failure.index || failure.index == group_failure) move_failed(moved, now);
   if (failure.index == group_failure || failure.index >= sent.names.size()) {
     if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
     if (displaced && node != root_node) {

@@ -44,6 +44,7 @@ struct Sent {
     NodeRef node;
     NodeRef from;            ///< the directory in which it was; none: it was put aside
     std::string from_name;
+    std::uint64_t limbo = 0; ///< the number under which it was put aside itself
   };
   std::vector<Moved> moved;
 };

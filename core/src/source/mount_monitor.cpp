@@ -42,6 +42,19 @@ bool parse_mountinfo_line(const std::string& line, std::uint64_t& id, std::strin
   return true;
 }
 
+std::set<std::string> mounts_below(const std::string& root) {
+  std::ifstream file("/proc/self/mountinfo");
+  const std::string below = root == "/" ? "/" : root + "/";
+  std::set<std::string> mounts;
+  std::string line, point;
+  while (std::getline(file, line)) {
+    std::uint64_t id = 0;
+    if (parse_mountinfo_line(line, id, point) && point.size() > below.size() && point.starts_with(below))
+      mounts.insert(point.substr(below.size()));
+  }
+  return mounts;
+}
+
 MountMonitor::MountMonitor(const SourceRoot& root, Handlers handlers) : root_(root), handlers_(std::move(handlers)) {}
 
 MountMonitor::~MountMonitor() {

@@ -50,6 +50,9 @@ class MountMonitor {
   std::thread thread_;
 };
 
+/// The mount points below `root`, an absolute path without symlinks, relative to it. Any thread.
+[[nodiscard]] std::set<std::string> mounts_below(const std::string& root);
+
 /// One line of mountinfo: the mount's id, and its mount point with octal escapes decoded. False: not understood. Pure.
 [[nodiscard]] bool parse_mountinfo_line(const std::string& line, std::uint64_t& id, std::string& mount_point);
 

@@ -40,7 +40,7 @@ engine::SourceSettings with_workers(engine::SourceSettings settings) {
 
 SourceRuntime::SourceRuntime(SourceParts parts, engine::SourceSettings settings)
     : parts_(parts), replica_(settings.replica),
-      reader_(parts.root, &parts.watcher, parts.rules, ReaderLimits{}, parts.logger),
+      reader_(parts.root, &parts.watcher, parts.rules, ReaderLimits{}, parts.logger), guard_(parts.root),
       engine_(with_workers(std::move(settings)), parts.root.id(), parts.policy, parts.rules) {}
 
 SourceRuntime::~SourceRuntime() = default;
@@ -65,9 +65,12 @@ void SourceRuntime::watch() {
 
 void SourceRuntime::run() {
   pthread_setname_np(pthread_self(), "osync-source");
+  begin_guard();
   const auto read = [this](const engine::SourceJob& job) {
     auto result = reader_.run(job);
-    if (result) reduce(*result, parts_.attributes);
+    if (!result) return result;
+    guard_.restrict(job, *result);
+    reduce(*result, parts_.attributes);
     return result;
   };
   pool_ = std::make_unique<JobPool>(read,
@@ -88,6 +91,7 @@ void SourceRuntime::run() {
   MountMonitor::Handlers mounts;
   mounts.root_gone = [this] { post([](engine::SourceEngine& engine, Time now) { engine.root_gone(now); }); };
   mounts.changed = [this](std::string path, bool mounted) {
+    guard_.refresh(); // before the engine looks
     post([path = std::move(path), mounted](engine::SourceEngine& engine, Time now) {
       engine.mount_changed(path, mounted, now);
     });
@@ -126,6 +130,19 @@ void SourceRuntime::run() {
   }
   const std::lock_guard lock(flush_mutex_);
   flush_done_.notify_all();
+}
+
+/// Mounts that belonged to the tree and are not there now must not look like deleted files (RULES.md 17).
+void SourceRuntime::begin_guard() {
+  const std::lock_guard lock(parts_.state_mutex);
+  Mounts& remembered = parts_.state.memory().mounts;
+  const Mounts mounts = guard_.begin(remembered);
+  for (const std::string& path : guard_.changed())
+    parts_.logger.warning("a mount that was part of the source is not there, or is another file system; what the replica has below it is left alone until "
+                          "it is mounted again (gone for good: delete the state directory): " + path);
+  if (mounts == remembered) return;
+  remembered = mounts;
+  save_state();
 }
 
 void SourceRuntime::handle(Input input, Time now) {

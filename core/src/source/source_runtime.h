@@ -24,6 +24,7 @@
 #include "session/peer_link.h"
 #include "source/attribute_choice.h"
 #include "source/job_pool.h"
+#include "source/mount_guard.h"
 #include "source/reader.h"
 #include "source/source_root.h"
 #include "source/source_state.h"
@@ -95,6 +96,7 @@ class SourceRuntime {
   void remember_replica(const ReplicaIdentity& identity);
   void remember_checkpoint(const engine::CheckpointReached& checkpoint, engine::Time now);
   void save_state();
+  void begin_guard();
   /// Calls `ask` in the engine's thread and waits for it; in the calling thread once the engine has ended.
   template <class Answer>
   Answer ask(std::function<Answer(engine::SourceEngine&, engine::Time)> question);
@@ -102,6 +104,7 @@ class SourceRuntime {
   SourceParts parts_;
   std::string replica_;
   SourceReader reader_;
+  MountGuard guard_;
   engine::SourceEngine engine_;
   Inbox<Input> inbox_;
   std::unique_ptr<session::PeerLink> link_;

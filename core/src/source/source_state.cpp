@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/escape.h"
 #include "base/uuid.h"
 
 namespace osync::source {
@@ -68,6 +69,10 @@ Status SourceState::read() {
       words >> memory_.file_system;
     } else if (key == "had_entries") {
       words >> memory_.had_entries;
+    } else if (key == "mount") {
+      std::uint64_t id = 0;
+      words >> text >> id;
+      memory_.mounts[from_base64(text)] = id;
     } else if (key == "replica") {
       std::string name;
       ReplicaMemory replica;
@@ -89,6 +94,8 @@ Status SourceState::save() {
   std::ostringstream text;
   text << first_line << "\nsource " << to_text(memory_.source) << "\nfile_system " << memory_.file_system
        << "\nhad_entries " << memory_.had_entries << '\n';
+  for (const auto& [path, id] : memory_.mounts) // a path may hold any byte
+    text << "mount " << base64(path) << ' ' << id << '\n';
   for (const auto& [name, replica] : memory_.replicas)
     text << "replica " << name << ' ' << to_text(replica.replica) << ' ' << replica.since.seconds << ' '
          << replica.since.nanoseconds << ' ' << replica.entries << '\n';

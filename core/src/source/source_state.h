@@ -12,6 +12,7 @@
 #include "osync/sink.h"
 #include "osync/status.h"
 #include "osync/types.h"
+#include "source/mount_guard.h"
 
 namespace osync::source {
 
@@ -25,6 +26,7 @@ struct SourceMemory {
   Uuid source{};
   std::uint64_t file_system = 0; ///< of the root; 0: not known yet
   bool had_entries = false;
+  Mounts mounts; ///< that belong to the tree (one_file_system: false)
   std::map<std::string, ReplicaMemory> replicas;
 };
 

@@ -1,4 +1,4 @@
-#include "unit/sink_engine_fake.h"
+#include "support/sink_engine_fake.h"
 
 #include <algorithm>
 #include <functional>

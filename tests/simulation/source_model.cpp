@@ -1,4 +1,4 @@
-#include "unit/source_model.h"
+#include "simulation/source_model.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -5,8 +5,8 @@
 #include <cstdlib>
 
 #include "engine/source_engine.h"
-#include "unit/sink_engine_driver.h"
-#include "unit/source_model.h"
+#include "support/sink_engine_driver.h"
+#include "simulation/source_model.h"
 
 using namespace osync;
 using namespace osync::test;
@@ -135,7 +135,7 @@ class Simulation {
       if (group == nullptr) continue;
       std::printf("%lu group %s%s:", group->sequence, group->directory.c_str(), group->directory_attributes ? " +attributes" : "");
       for (const Operation& operation : group->operations)
-        std::printf(" %d %s%s%s", static_cast<int>(operation.kind), operation.name.c_str(), operation.target.empty() ? "" : " -> ",
+        std::printf(" %d(%lu) %s%s%s", static_cast<int>(operation.kind), operation.stage, operation.name.c_str(), operation.target.empty() ? "" : " -> ",
                     operation.target.c_str());
       std::printf("\n");
     }

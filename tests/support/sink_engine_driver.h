@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/sink_engine.h"
-#include "unit/sink_engine_fake.h"
+#include "support/sink_engine_fake.h"
 
 namespace osync::test {
 
