@@ -150,15 +150,30 @@ std::string Hands::path(const Entry& entry) const {
   return folder + "/" + entry.name;
 }
 
+OperationLog::Object Hands::object(const Entry& entry) const {
+  struct stat status {};
+  const bool there = fstatat(entry.at(), entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  return {path(entry), there ? status.st_ino : 0};
+}
+
 int Hands::did(const char* what, long result, const Entry& entry) {
   const int error = result < 0 ? errno : 0;
-  shared_.log.add(writer_, what, {path(entry)}, error == 0 ? "ok" : strerrorname_np(error));
+  shared_.log.add(writer_, what, {object(entry)}, error == 0 ? "ok" : strerrorname_np(error));
   return error;
 }
 
 int Hands::did(const char* what, long result, const Entry& entry, const Entry& other) {
   const int error = result < 0 ? errno : 0;
-  shared_.log.add(writer_, what, {path(entry), path(other)}, error == 0 ? "ok" : strerrorname_np(error));
+  shared_.log.add(writer_, what, {object(entry), object(other)}, error == 0 ? "ok" : strerrorname_np(error));
+  return error;
+}
+
+int Hands::did(const char* what, long result, const test::Descriptor& file) {
+  const int error = result < 0 ? errno : 0;
+  struct stat status {};
+  (void)fstat(file.get(), &status);
+  shared_.log.add(writer_, what, {{path_of(file.get()), status.st_ino}},
+                  error == 0 ? "ok" : strerrorname_np(error));
   return error;
 }
 

@@ -85,6 +85,7 @@ class Hands {
   /// Logs what was tried; returns 0, or errno of `result` when negative.
   int did(const char* what, long result, const Entry& entry);
   int did(const char* what, long result, const Entry& entry, const Entry& other);
+  int did(const char* what, long result, const test::Descriptor& file);
   /// Whether an open file or directory was last seen under a name outside of the root.
   [[nodiscard]] bool is_outside(int descriptor) const;
   void counted(long change) { shared_.entries += change; }
@@ -97,6 +98,7 @@ class Hands {
  private:
   [[nodiscard]] static std::string path_of(int descriptor);
   [[nodiscard]] std::string path(const Entry& entry) const;
+  [[nodiscard]] OperationLog::Object object(const Entry& entry) const;
 
   Shared& shared_;
   const unsigned writer_;

@@ -54,6 +54,13 @@ LoweredLimit::~LoweredLimit() {
   }
 }
 
+test::Descriptor keep_limit(const std::string& name) {
+  test::Descriptor file(
+      test::must(open(path_of(name).c_str(), O_RDONLY | O_CLOEXEC), "open " + path_of(name)));
+  test::must(flock(file.get(), LOCK_SH), "flock " + path_of(name));
+  return file;
+}
+
 std::uint64_t watches_in_use() {
   namespace fs = std::filesystem;
   std::uint64_t count = 0;

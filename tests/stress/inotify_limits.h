@@ -25,6 +25,10 @@ class LoweredLimit {
   pid_t child_ = -1;
 };
 
+/// Keeps the limit from being lowered by others of this kind while the result lives. Waits until nobody has
+/// it lowered.
+[[nodiscard]] test::Descriptor keep_limit(const std::string& name);
+
 /// inotify watches that all processes of this host have now.
 [[nodiscard]] std::uint64_t watches_in_use();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <sstream>
 
 namespace osync::stress {
@@ -29,20 +30,25 @@ std::vector<std::string> components(const std::string& path) {
 }
 
 void OperationLog::append(Line line) {
-  const auto passed =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_);
-  line.text = std::to_string(passed.count()) + " " + line.text;
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  char time[48];
+  std::snprintf(time, sizeof time, "%lld.%06ld ", static_cast<long long>(now.tv_sec), now.tv_nsec / 1000);
+  line.text.insert(0, time);
   const std::lock_guard lock(mutex_);
   lines_.push_back(std::move(line));
 }
 
-void OperationLog::add(unsigned writer, const std::string& what, const std::vector<std::string>& paths,
+void OperationLog::add(unsigned writer, const std::string& what, const std::vector<Object>& objects,
                        const std::string& result) {
   Line line;
   line.text = "w" + std::to_string(writer) + " " + what;
-  for (const std::string& path : paths) {
-    line.paths.push_back(escaped(path));
-    line.text += " \"" + line.paths.back() + "\"";
+  for (const Object& object : objects) {
+    const std::string path = escaped(object.path);
+    const std::string inode = "#" + std::to_string(object.inode);
+    line.text += " \"" + path + "\"" + (object.inode == 0 ? "" : " " + inode);
+    for (std::string& name : components(path)) line.names.push_back(std::move(name));
+    line.names.push_back(inode);
   }
   line.text += " " + result;
   append(std::move(line));
@@ -52,12 +58,8 @@ void OperationLog::mark(const std::string& what) { append({"-- " + what, {}}); }
 
 std::string OperationLog::about(const std::set<std::string>& names) const {
   const auto concerns = [&](const Line& line) {
-    if (line.paths.empty()) return true;
-    return std::any_of(line.paths.begin(), line.paths.end(), [&](const std::string& path) {
-      const auto parts = components(path);
-      return std::any_of(parts.begin(), parts.end(),
-                         [&](const auto& part) { return names.count(part) != 0; });
-    });
+    return line.names.empty() || std::any_of(line.names.begin(), line.names.end(),
+                                             [&](const auto& name) { return names.count(name) != 0; });
   };
   const std::lock_guard lock(mutex_);
   std::string text;

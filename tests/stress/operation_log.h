@@ -4,7 +4,6 @@
 // Any thread may add lines. A run of a few seconds makes some megabytes; nothing is ever dropped.
 #pragma once
 
-#include <chrono>
 #include <mutex>
 #include <set>
 #include <string>
@@ -14,23 +13,28 @@ namespace osync::stress {
 
 class OperationLog {
  public:
-  /// Adds "microseconds since the start, `writer`, `what`". `paths` are raw; they are escaped here.
-  void add(unsigned writer, const std::string& what, const std::vector<std::string>& paths,
+  /// What was worked on: a raw path, and the inode that stands there after the operation (0: none).
+  struct Object {
+    std::string path;
+    unsigned long inode = 0;
+  };
+  /// Adds "time, `writer`, `what`, objects, `result`"; the time as stat(1) says it, to compare it with
+  /// ctimes.
+  void add(unsigned writer, const std::string& what, const std::vector<Object>& objects,
            const std::string& result);
   /// A line of the run itself ("osync started"), for the order of things.
   void mark(const std::string& what);
-  /// The lines that name one of `names` (escaped file names) as a component of a path, and all marks.
+  /// The lines that have one of `names` (escaped file names, or "#INODE") in their objects, and all marks.
   [[nodiscard]] std::string about(const std::set<std::string>& names) const;
   [[nodiscard]] std::string all() const;
 
  private:
   struct Line {
     std::string text;
-    std::vector<std::string> paths;
+    std::vector<std::string> names;
   };
   void append(Line line);
 
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   mutable std::mutex mutex_;
   std::vector<Line> lines_;
 };

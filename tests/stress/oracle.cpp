@@ -68,11 +68,16 @@ std::string text_of(const std::vector<std::string>& lines) {
   return text;
 }
 
-std::set<std::string> last_names(const std::vector<std::string>& lines) {
+std::set<std::string> traces(const std::string& source, const std::vector<std::string>& lines) {
   std::set<std::string> names;
-  for (const std::string& line : lines)
-    if (const auto parts = components(path_in(line)); !is_of_rsync(line) && !parts.empty())
-      names.insert(parts.back());
+  for (const std::string& line : lines) {
+    const auto parts = components(path_in(line));
+    if (is_of_rsync(line) || parts.empty()) continue;
+    names.insert(parts.back());
+    struct stat status {};
+    if (lstat((source + "/" + unescaped(path_in(line))).c_str(), &status) == 0)
+      names.insert("#" + std::to_string(status.st_ino));
+  }
   return names;
 }
 

@@ -12,8 +12,9 @@ namespace osync::stress {
 
 [[nodiscard]] std::string text_of(const std::vector<std::string>& lines);
 
-/// The last components of the paths in lines of compare(), as they are escaped there.
-[[nodiscard]] std::set<std::string> last_names(const std::vector<std::string>& lines);
+/// By what the operations on the paths in lines of compare() are found in the log: their last components, as
+/// they are escaped there, and "#INODE" of what stands there in the source.
+[[nodiscard]] std::set<std::string> traces(const std::string& source, const std::vector<std::string>& lines);
 
 /// What stat(2) says on both sides about the first few paths that differ.
 [[nodiscard]] std::string details(const std::string& source, const std::string& replica,

@@ -39,7 +39,9 @@ std::string replay_arguments(const Settings& settings) {
        << settings.seconds << " --writers " << settings.writers << " --rate " << settings.rate
        << " --processes " << settings.processes << " --start " << settings.start << " --queue-limit "
        << settings.queue_limit << " --watch-limit " << settings.watch_limit << " --small-files "
-       << settings.small_files << (settings.deep ? "" : " --no-deep");
+       << settings.small_files << (settings.deep ? "" : " --no-deep")
+       << (settings.accept_deletions ? " --accept-deletions" : "");
+  for (const std::string& kind : settings.without) text << " --without '" << kind << "'";
   return std::move(text).str();
 }
 
@@ -70,6 +72,10 @@ Parsed parse(int argc, char** argv) {
                  "inotify watches that osync gets; 0: as many as there are");
   app.add_option("--small-files", wanted.common.small_files, "in the tree before osync starts (600)");
   app.add_flag("--no-deep", no_deep, "no paths beyond PATH_MAX");
+  app.add_flag("--accept-deletions", wanted.common.accept_deletions,
+               "let held deletions go on; otherwise only where a limit was lowered");
+  app.add_option("--without", wanted.common.without,
+                 "a kind of operation, as the figures name it; to narrow down");
   app.add_option("--output", command.output, "existing directory for the logs of failed runs (.)")
       ->check(CLI::ExistingDirectory);
   app.add_flag("--stop-at-failure", command.stop_at_failure, "do not go on with other seeds");

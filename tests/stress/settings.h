@@ -12,15 +12,17 @@ namespace osync::stress {
 struct Settings {
   std::uint64_t seed = 1;
   std::string file_system = "ext4";
-  unsigned seconds = 5;       ///< of churn while osync runs
-  unsigned writers = 2;       ///< threads
-  unsigned rate = 0;          ///< operations a second and writer; 0: as many as go
-  std::string processes;      ///< "one" (osync mirror), or source and sink over "ipc" or "tcp"
-  std::string start;          ///< churn begins "during" the first sync or "after" it
-  unsigned queue_limit = 0;   ///< fs.inotify.max_queued_events while osync starts; 0: as it is
-  unsigned watch_limit = 0;   ///< watches that osync gets; 0: as many as the host has
-  unsigned small_files = 600; ///< in the tree that is there before
-  bool deep = true;           ///< paths beyond PATH_MAX
+  unsigned seconds = 5;             ///< of churn while osync runs
+  unsigned writers = 2;             ///< threads
+  unsigned rate = 0;                ///< operations a second and writer; 0: as many as go
+  std::string processes;            ///< "one" (osync mirror), or source and sink over "ipc" or "tcp"
+  std::string start;                ///< churn begins "during" the first sync or "after" it
+  unsigned queue_limit = 0;         ///< fs.inotify.max_queued_events while osync starts; 0: as it is
+  unsigned watch_limit = 0;         ///< watches that osync gets; 0: as many as the host has
+  unsigned small_files = 600;       ///< in the tree that is there before
+  bool deep = true;                 ///< paths beyond PATH_MAX
+  bool accept_deletions = false;    ///< held deletions are accepted, also where no limit was lowered
+  std::vector<std::string> without; ///< kinds of operations that are left out
 };
 
 /// The same as arguments of the command.

@@ -85,12 +85,15 @@ class Run {
   void start_writers() {
     test::Random seeds(settings_.seed);
     for (unsigned number = 0; number < settings_.writers; ++number)
-      writers_.push_back(std::make_unique<Writer>(shared_, number, seeds.next(), settings_.rate));
+      writers_.push_back(std::make_unique<Writer>(shared_, number, seeds.next(), settings_));
   }
 
   void churn_and_compare(Outcome& outcome) {
+    test::Descriptor others;
     std::optional<LoweredLimit> watches;
-    if (settings_.watch_limit != 0)
+    if (settings_.watch_limit == 0)
+      others = keep_limit("max_user_watches");
+    else
       watches.emplace("max_user_watches", watches_in_use() + settings_.watch_limit);
     if (settings_.start == "during") start_writers();
     start_osync();
@@ -125,7 +128,8 @@ class Run {
     const auto began = std::chrono::steady_clock::now();
     test::Finished finished = subject_->flush();
     // Where the kernel could not tell of deletions, because of us, holding many of them is what is promised.
-    const bool unreported = settings_.queue_limit != 0 || settings_.watch_limit != 0;
+    const bool unreported =
+        settings_.accept_deletions || settings_.queue_limit != 0 || settings_.watch_limit != 0;
     for (int round = 0; unreported && round < 5 && test::mentions(finished, "deletions are held"); ++round) {
       (void)subject_->accept_deletions();
       ++accepted_;
@@ -168,7 +172,7 @@ class Run {
     const std::string base =
         output + "/stress-" + settings_.file_system + "-" + std::to_string(settings_.seed);
     try {
-      test::write_file(base + ".operations", shared_.log.about(last_names(differing_)));
+      test::write_file(base + ".operations", shared_.log.about(traces(workspace_.source(), differing_)));
       test::write_file(base + ".all-operations", shared_.log.all());
       test::write_file(base + ".osync",
                        subject_ ? subject_->status() + "\n" + subject_->log() : std::string());

@@ -2,6 +2,7 @@
 
 #include "stress/operations.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace osync::stress {
@@ -39,17 +40,17 @@ constexpr Operation removal = {"rm -r", 0, [](Hands& hands) {
 
 } // namespace
 
-Writer::Writer(Shared& shared, unsigned number, std::uint64_t seed, unsigned rate)
-    : shared_(shared), hands_(shared, number, seed), thread_([this, rate] { work(rate); }) {}
+Writer::Writer(Shared& shared, unsigned number, std::uint64_t seed, const Settings& settings)
+    : shared_(shared), settings_(settings), hands_(shared, number, seed), thread_([this] { work(); }) {}
 
-void Writer::work(unsigned rate) {
+void Writer::work() {
   using Clock = std::chrono::steady_clock;
   try {
     auto next = Clock::now();
     while (!ending_) {
       step();
-      if (rate == 0) continue;
-      next += std::chrono::microseconds(1'000'000 / rate);
+      if (settings_.rate == 0) continue;
+      next += std::chrono::microseconds(1'000'000 / settings_.rate);
       std::this_thread::sleep_until(next); // the pace of the churn; nothing waits for it
     }
   } catch (...) {
@@ -60,6 +61,8 @@ void Writer::work(unsigned rate) {
 void Writer::step() {
   const bool full = shared_.entries > shared_.most && hands_.random.one_in(8);
   const Operation& operation = full ? removal : chosen(hands_.random);
+  const auto& without = settings_.without;
+  if (std::find(without.begin(), without.end(), operation.name) != without.end()) return;
   int error = 0;
   if (operation.alone) {
     const std::unique_lock alone(shared_.border);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "stress/hands.h"
+#include "stress/settings.h"
 
 #include <atomic>
 #include <cstdint>
@@ -23,8 +24,8 @@ using Counts = std::map<std::string, Count>;
 
 class Writer {
  public:
-  /// Starts at once. `rate`: operations a second, 0 for as many as go.
-  Writer(Shared& shared, unsigned number, std::uint64_t seed, unsigned rate);
+  /// Starts at once.
+  Writer(Shared& shared, unsigned number, std::uint64_t seed, const Settings& settings);
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -34,10 +35,11 @@ class Writer {
   Counts finish();
 
  private:
-  void work(unsigned rate);
+  void work();
   void step();
 
   Shared& shared_;
+  const Settings settings_;
   Hands hands_;
   Counts counts_;
   std::atomic<bool> ending_{false};
