@@ -136,8 +136,8 @@ TEST_CASE("wire hostile: paths", "[wire]") {
 
 TEST_CASE("wire hostile: kinds and types", "[wire]") {
   FrameOfOne kind;
-  kind.operation->set_kind(static_cast<wire::OperationKind>(10));
-  kind.refused("operation kind 10 is unknown, the last known is 9");
+  kind.operation->set_kind(static_cast<wire::OperationKind>(11));
+  kind.refused("operation kind 11 is unknown, the last known is 10");
   FrameOfOne negative;
   negative.operation->set_kind(static_cast<wire::OperationKind>(-1));
   negative.refused("operation kind -1 is unknown");

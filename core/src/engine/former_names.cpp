@@ -7,20 +7,27 @@ namespace osync::engine {
 void FormerNames::left(const ObjectId& directory, std::string_view name, std::uint64_t inode) {
   if (inode == 0) return;
   Key former = key(directory, name);
-  if (const auto known = by_name_.find(former); known != by_name_.end()) forget(known);
-  by_name_.emplace(former, inode);
+  auto [known, fresh] = by_name_.try_emplace(former);
+  std::vector<std::uint64_t>& inodes = known->second;
+  if (std::find(inodes.begin(), inodes.end(), inode) != inodes.end()) return;
+  if (inodes.size() >= files_of_a_name) {
+    release(inodes.front());
+    inodes.erase(inodes.begin());
+  }
+  inodes.push_back(inode);
   ++files_[inode].former_names;
-  oldest_first_.push_back(std::move(former));
-  while (by_name_.size() > bound || oldest_first_.size() > 2 * bound) {
-    if (const auto oldest = by_name_.find(oldest_first_.front()); oldest != by_name_.end()) forget(oldest);
+  if (fresh) oldest_first_.push_back(std::move(former));
+  while (by_name_.size() > bound) {
+    const auto oldest = by_name_.find(oldest_first_.front());
+    for (const std::uint64_t gone : oldest->second) release(gone);
+    by_name_.erase(oldest);
     oldest_first_.pop_front();
   }
 }
 
-void FormerNames::forget(std::map<Key, std::uint64_t>::iterator former) {
-  const auto file = files_.find(former->second);
+void FormerNames::release(std::uint64_t inode) {
+  const auto file = files_.find(inode);
   if (file != files_.end() && --file->second.former_names == 0) files_.erase(file);
-  by_name_.erase(former);
 }
 
 void FormerNames::met(std::uint64_t inode, NodeRef node, std::string_view name) {
@@ -35,12 +42,14 @@ void FormerNames::met(std::uint64_t inode, NodeRef node, std::string_view name) 
   names.push_back({node, std::string(name)});
 }
 
-const std::vector<FormerNames::Name>& FormerNames::names_behind(const ObjectId& directory, std::string_view name) const {
-  static const std::vector<Name> none;
+std::vector<FormerNames::Name> FormerNames::names_behind(const ObjectId& directory, std::string_view name) const {
+  std::vector<Name> names;
   const auto former = by_name_.find(key(directory, name));
-  if (former == by_name_.end()) return none;
-  const auto file = files_.find(former->second);
-  return file == files_.end() ? none : file->second.names;
+  if (former == by_name_.end()) return names;
+  for (const std::uint64_t inode : former->second)
+    if (const auto file = files_.find(inode); file != files_.end())
+      names.insert(names.end(), file->second.names.begin(), file->second.names.end());
+  return names;
 }
 
 bool FormerNames::any_in(const ObjectId& directory) const {

@@ -26,6 +26,7 @@ class FormerNames {
  public:
   static constexpr std::size_t bound = 65'536;
   static constexpr std::size_t names_of_a_file = 64; ///< followed; more are left to the periodic verify
+  static constexpr std::size_t files_of_a_name = 16; ///< that had it one after the other
 
   struct Name {
     NodeRef node;
@@ -39,7 +40,7 @@ class FormerNames {
   /// A look has found the file at this name.
   void met(std::uint64_t inode, NodeRef node, std::string_view name);
   /// The names that a write through directory/name may concern; empty: it is no former name.
-  [[nodiscard]] const std::vector<Name>& names_behind(const ObjectId& directory, std::string_view name) const;
+  [[nodiscard]] std::vector<Name> names_behind(const ObjectId& directory, std::string_view name) const;
   /// Whether any former name is one of the directory: then its watch still tells something when it is removed.
   [[nodiscard]] bool any_in(const ObjectId& directory) const;
 
@@ -52,11 +53,11 @@ class FormerNames {
   static Key key(const ObjectId& directory, std::string_view name) {
     return {{directory.high, directory.low}, std::string(name)};
   }
-  void forget(std::map<Key, std::uint64_t>::iterator former);
+  void release(std::uint64_t inode);
 
-  std::map<Key, std::uint64_t> by_name_; ///< inode; ordered, so that a directory's names are neighbours
+  std::map<Key, std::vector<std::uint64_t>> by_name_; ///< inodes; ordered, so that a directory's names are neighbours
   std::unordered_map<std::uint64_t, File> files_;
-  std::deque<Key> oldest_first_; ///< names that were forgotten otherwise may still be in it
+  std::deque<Key> oldest_first_;
 };
 
 } // namespace osync::engine

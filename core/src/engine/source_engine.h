@@ -388,6 +388,8 @@ class SourceEngine {
   void on_linked(NodeIndex node, EntryRead& read, Item& item, bool from_scan, bool live, Epoch epoch, Time now);
   void link_content_sent(NodeIndex node, const std::string& name, const ObjectId& id, const Attributes& attributes,
                          bool live, Epoch epoch, Time now);
+  /// What a hint says of the file itself, whatever its names.
+  static constexpr std::uint8_t of_the_file = WatchEvent::content | WatchEvent::attributes | WatchEvent::closed;
   void mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now);
   void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);
   void recount_links(LinkIndex::Group& group, Epoch epoch, Time now);
@@ -438,6 +440,7 @@ class SourceEngine {
   void on_ready(const Ready& message, Time now);
   void on_acknowledge(const Acknowledge& message, Time now);
   void on_failure(const WireFailure& failure, Time now);
+  void failed_aside(const Sent& sent, const WireFailure& failure, Time now);
   void on_unregister(const Unregister& message, Time now);
   void protocol_error(std::string what);
   void lose_session(Time now);
@@ -472,6 +475,7 @@ class SourceEngine {
   std::uint64_t sessions_begun_ = 0;
   Ready sink_;
   bool connected_ = false;
+  bool replica_is_ours_ = false; ///< all that it holds was sent by this engine
   bool all_compared_said_ = false; ///< in this session
   bool paused_all_ = false, paused_backlog_ = false;
   Time backlog_held_until_{0}; ///< the sink is full

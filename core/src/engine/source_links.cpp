@@ -35,7 +35,7 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
   const std::size_t self = LinkIndex::position(*group, ref(node), name);
   const PendingEntry* entry = tree_.find_entry(node, name);
   const std::uint8_t hints = entry != nullptr ? entry->hints : std::uint8_t{0};
-  const bool content_hinted = (hints & (WatchEvent::content | WatchEvent::attributes | WatchEvent::closed)) != 0;
+  const bool content_hinted = (hints & of_the_file) != 0;
   const LinkIndex::Name* leader = leader_of(*group);
   const bool current = leader != nullptr && leader != &group->names[self] && !content_hinted &&
                        LinkIndex::same_version(group->version, read.operation.attributes);
@@ -186,7 +186,7 @@ void SourceEngine::forget_link(NodeIndex node, const EntryRead& read, Epoch epoc
   const bool linked = attributes.type != FileType::directory && attributes.links > 1;
   if (linked && links_.find(LinkIndex::key_of(read.id, attributes)) == group) return;
   const PendingEntry* entry = tree_.find_entry(node, read.operation.name);
-  const bool written = entry != nullptr && (entry->hints & WatchEvent::content) != 0; // perhaps before it was replaced
+  const bool written = entry != nullptr && (entry->hints & of_the_file) != 0; // perhaps before it was replaced
   if (written) mark_other_names(node, read.operation.name, true, epoch, now);
   link_name_lost(node, read.operation.name, false, epoch, now);
 }

@@ -153,7 +153,7 @@ Epoch SourceEngine::drop_marks(NodeIndex node, Epoch epoch, Time now) {
   for (auto item = self.entries->begin(); item != self.entries->end();) {
     PendingEntry& entry = item->second;
     // Perhaps nobody will read this name again: what was written through it is read through the others.
-    if ((entry.hints & WatchEvent::content) != 0) mark_other_names(node, item->first, false, entry.dirty ? entry.epoch : entry.open_epoch, now);
+    if ((entry.hints & of_the_file) != 0) mark_other_names(node, item->first, false, entry.dirty ? entry.epoch : entry.open_epoch, now);
     if (entry.dirty) {
       if (!entry.failed) {
         counts_.remove(entry.epoch, entry.live);
@@ -266,7 +266,7 @@ void SourceEngine::watched(const WatchEvent& event, Time now) {
   case WatchEvent::Kind::entry: break;
   }
   if (!tree_[root_node].placed) return; // no sink was ready yet: all of the tree will be read after this
-  if ((event.hints & WatchEvent::content) != 0 && !former_names_.empty()) wake_names_behind(event, now);
+  if ((event.hints & of_the_file) != 0 && !former_names_.empty()) wake_names_behind(event, now);
   const NodeIndex node = tree_.find(event.directory);
   if (node == no_node) return; // jobs name their directories beforehand, so this one was forgotten on purpose
   if (event.name.empty()) {

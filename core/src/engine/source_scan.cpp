@@ -145,7 +145,7 @@ void SourceEngine::start_scan(NodeIndex node) {
   scan.id = next_scan_++;
   scan.epoch = self.scan_counted ? self.scan_epoch : epoch_;
   scan.live = self.scan_live;
-  scan.doubt = self.scan_doubt || !initial_pass_done_;
+  scan.doubt = self.scan_doubt || (!initial_pass_done_ && !replica_is_ours_);
   self.scan_doubt = false;
   if (!self.scan_counted) counts_.add(scan.epoch, scan.live);
   self.scan_needed = self.scan_counted = false; // the count passes over to the scan
@@ -303,6 +303,7 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
       else
         forget_name(node, entry.name, now);
       met_in_listing(node, entry, scan->epoch, now);
+      if (!former_names_.empty()) former_names_.met(entry.attributes.inode, job.node, entry.name);
       continue;
     }
     item.listed_directories.emplace_back(entry.name, entry.id);

@@ -76,6 +76,7 @@ void SourceEngine::on_ready(const Ready& message, Time now) {
   const bool other_replica = message.identity.replica != settings_.known_replica.replica;
   const bool first = !tree_[root_node].placed;
   sink_ = message;
+  replica_is_ours_ = message.empty || (replica_is_ours_ && !other_replica);
   sink_.compare_contents = message.compare_contents || (other_replica && !message.empty);
   session_state_ = Session::ready;
   all_compared_said_ = false;
@@ -149,6 +150,7 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     backlog_held_until_ = now + first_space_retry;
   }
   if (!tree_[node].placed) return; // displaced or gone since: what is there will be scanned
+  if (!tree_.placed(node)) return failed_aside(sent, failure, now);
   if (failure.index == group_failure || failure.index >= sent.names.size()) {
     if (sent.origin == Sent::Origin::stage) return; // the publish record fails too
     if (displaced && node != root_node) {
@@ -189,6 +191,20 @@ void SourceEngine::on_failure(const WireFailure& failure, Time now) {
     return;
   }
   retry_entry(node, name, false, oldest_epoch, failure.status, now);
+}
+
+/// Something failed below a directory that has been put aside since. It is done again where the directory is found, if it is.
+void SourceEngine::failed_aside(const Sent& sent, const WireFailure& failure, Time now) {
+  const NodeIndex node = sent.node.index;
+  const bool whole = failure.index == group_failure || failure.index >= sent.names.size();
+  reopen_fences(failure.sequence);
+  if (whole && sent.names.empty()) return need_scan(node, oldest_epoch);
+  for (std::size_t i = 0; i < sent.names.size(); ++i) {
+    if (!whole && i != failure.index) continue;
+    if (const NodeIndex child = tree_.child(node, sent.names[i]); child != no_node) unplace(child, oldest_epoch, now);
+    link_operation_failed(sent.node, sent.names[i], now);
+    mark_entry(node, sent.names[i], false, oldest_epoch, 0, now, now);
+  }
 }
 
 void SourceEngine::on_unregister(const Unregister& message, Time now) {
