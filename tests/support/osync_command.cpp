@@ -119,7 +119,8 @@ Arguments printed_handle(Process& process) {
 } // namespace
 
 Running::Running(const Workspace& workspace, const Arguments& arguments, Arguments handle)
-    : workspace_(workspace), process_(workspace.command(arguments)), handle_(std::move(handle)) {}
+    : workspace_(workspace), process_(workspace.command(arguments)), handle_(std::move(handle)),
+      must_be_source_(!arguments.empty() && arguments.front() == "source") {}
 
 std::unique_ptr<Running> Running::mirror(const Workspace& workspace, const Arguments& options) {
   auto running = std::make_unique<Running>(workspace, workspace.mirror(options), Arguments{});
@@ -133,8 +134,12 @@ Finished Running::tell(const std::string& command, const Arguments& more, millis
 }
 
 bool Running::answers(milliseconds deadline) {
-  return wait_until([&] { return !process_.running() || tell("status").exit_code == 0; }, scaled(deadline)) &&
-         process_.running();
+  const auto itself = [&] {
+    const Finished status = tell("status", {"--json"});
+    return status.exit_code == 0 &&
+           (!must_be_source_ || status.out.find("\"role\":\"source\"") != std::string::npos);
+  };
+  return wait_until([&] { return !process_.running() || itself(); }, scaled(deadline)) && process_.running();
 }
 
 Finished Running::flush() const { return tell("flush", {"--timeout", "60s"}, seconds(70)); }

@@ -97,6 +97,7 @@ class Running {
   const Workspace& workspace_;
   Process process_;
   Arguments handle_;
+  bool must_be_source_; // while it starts, its pipeline file leads to the sink
 };
 
 /// Whether what `finished` printed, on either stream, has a match of the regular expression `pattern`, case
