@@ -406,6 +406,7 @@ void checks_watching_from_threads(const WatcherKit& kit) {
 /// stranger's.
 void checks_watching_what_changes(const WatcherKit& kit) {
   constexpr unsigned count = 3000;
+  constexpr unsigned changes_ahead = 4000; // of the reader, so that the kernel's queue does not overflow
   WatchedTree tree(kit);
   std::vector<ObjectId> ids;
   for (unsigned i = 0; i < count; ++i) {
@@ -415,9 +416,16 @@ void checks_watching_what_changes(const WatcherKit& kit) {
   tree.drain();
   std::atomic<unsigned> current = 0;
   std::atomic<bool> failed = false;
+  std::atomic<unsigned> changes = 0, allowed = changes_ahead;
   std::thread changer([&] {
-    for (unsigned at = current; at < count && !failed; at = current)
+    for (unsigned at = current; at < count && !failed; at = current) {
+      if (changes >= allowed) {
+        std::this_thread::yield();
+        continue;
+      }
       failed = failed || chmod(tree.path(std::to_string(at)).c_str(), 0700) != 0;
+      ++changes;
+    }
   });
   std::thread finder([&] {
     for (; current < count && !failed; ++current) {
@@ -428,7 +436,12 @@ void checks_watching_what_changes(const WatcherKit& kit) {
   });
   WatchEvents events;
   bool good = true;
-  while (current < count && !failed) good = tree.watcher().next_batch(milliseconds(1), events).ok() && good;
+  while (current < count && !failed) {
+    const unsigned before = changes;
+    const std::size_t had = events.size();
+    good = tree.watcher().next_batch(milliseconds(1), events).ok() && good;
+    if (events.size() == had) allowed = before + changes_ahead; // everything until then has been read
+  }
   changer.join();
   finder.join();
   CHECK(good);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "source/mount_monitor.h"
@@ -16,9 +17,11 @@ namespace osync::source {
 namespace {
 
 /// In a process of its own, whose root becomes `directory`: whether the monitor says that "/source" is gone. The exit
-/// code: 0 it does not, 1 it does, 2 and more tell which step failed.
+/// code: 0 it does not, 1 it does,
+/// 77 this test already runs in such a chroot, others tell which step failed.
 int watch_in_chroot(const std::string& directory) {
-  if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 2;
+  if (unshare(CLONE_NEWNS) != 0) return 2;
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return errno == EINVAL ? 77 : 2;
   if (mount("proc", (directory + "/proc").c_str(), "proc", 0, nullptr) != 0) return 3;
   if (chroot(directory.c_str()) != 0 || chdir("/") != 0) return 4;
   const auto root = SourceRoot::open("/source", true);
@@ -42,6 +45,7 @@ TEST_CASE("reader: in a chroot that is no mount point the source is not taken fo
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
   REQUIRE(WIFEXITED(status));
+  OSYNC_SKIP_IF(WEXITSTATUS(status) == 77, "/ is no mount point, so its propagation cannot be changed");
   CHECK(WEXITSTATUS(status) == 0);
 }
 
