@@ -389,6 +389,7 @@ class SourceEngine {
   void link_content_sent(NodeIndex node, const std::string& name, const ObjectId& id, const Attributes& attributes,
                          bool live, Epoch epoch, Time now);
   /// What a hint says of the file itself, whatever its names.
+  static constexpr std::uint8_t renamed = 0x80; ///< beside WatchEvent::Hint: the kernel named another end of a move
   static constexpr std::uint8_t of_the_file = WatchEvent::content | WatchEvent::attributes | WatchEvent::closed;
   void mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now);
   void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);

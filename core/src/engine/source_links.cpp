@@ -205,7 +205,11 @@ void SourceEngine::met_in_listing(NodeIndex node, const ListedEntry& entry, Epoc
     return;
   }
   if (known == nullptr && !(linked && links_.find_inode(attributes.inode) != nullptr)) return;
-  if (known != nullptr) link_name_lost(node, entry.name, false, epoch, now);
+  if (known != nullptr) {
+    const PendingEntry* pending = tree_.find_entry(node, entry.name);
+    if (pending != nullptr && (pending->hints & of_the_file) != 0) mark_other_names(node, entry.name, true, epoch, now);
+    link_name_lost(node, entry.name, false, epoch, now);
+  }
   mark_entry(node, entry.name, false, epoch, WatchEvent::existence, now, now);
 }
 

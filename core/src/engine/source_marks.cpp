@@ -282,7 +282,8 @@ void SourceEngine::watched(const WatchEvent& event, Time now) {
                         (event.hints & (WatchEvent::closed | WatchEvent::attributes)) != 0;
   const Time settle = complete ? Time(0) : settings_.settle;
   const Time damping = hot_files_.delay(ref(node), event.name, now);
-  mark_entry(node, event.name, true, epoch_, event.hints, now, now + std::max(settle, damping));
+  const std::uint8_t hints = static_cast<std::uint8_t>(event.hints | (event.token != 0 ? renamed : 0));
+  mark_entry(node, event.name, true, epoch_, hints, now, now + std::max(settle, damping));
   want_place(node, epoch_, now);
 }
 
