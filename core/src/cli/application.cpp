@@ -34,6 +34,7 @@ struct Arguments {
   std::string file, replica, plugin, path;
   Target target;
   StatusRequest status;
+  VerifyOptions verify;
   std::string max_lag, timeout;
   bool now = false, backlog = false, accept_deletions = false;
 };
@@ -155,6 +156,12 @@ void add_control_commands(CLI::App& app, Arguments& arguments) {
   add_target(*flush, arguments);
   flush->add_option("--timeout", arguments.timeout, "Exit 6 after so long, for example 30s");
   flush->add_flag("-0", arguments.run.raw_paths, "Failed paths raw and separated by NUL");
+  CLI::App* verify = app.add_subcommand("verify", "Compare the replicas while live; print what differs, exit 1 if anything does");
+  add_target(*verify, arguments);
+  verify->add_flag("--checksum", arguments.verify.checksum, "Compare all contents, not only what changed lately");
+  verify->add_flag("--repair", arguments.verify.repair, "Send what differs");
+  verify->add_option("--timeout", arguments.timeout, "Exit 6 after so long, for example 1h");
+  verify->add_flag("-0", arguments.run.raw_paths, "Paths raw and separated by NUL");
   CLI::App* stop = app.add_subcommand("stop", "Ship the live changes already seen, make them durable, end");
   add_target(*stop, arguments);
   stop->add_flag("--now", arguments.now, "End at once");
@@ -189,7 +196,7 @@ void add_commands(CLI::App& app, Arguments& arguments) {
   CLI::App* inspect = plugins->add_subcommand("inspect", "All about one plugin, with its options");
   inspect->add_option("NAME", arguments.plugin, "The plugin's name")->required();
   add_control_commands(app, arguments);
-  for (const char* name : {"verify", "cutover", "keygen", "simulate", "explain"})
+  for (const char* name : {"cutover", "keygen", "simulate", "explain"})
     app.add_subcommand(name, "Not available yet")->allow_extras();
 }
 
@@ -212,6 +219,11 @@ int dispatch(const CLI::App& app, Arguments& arguments) {
                                               : run_plugins_inspect(loader, arguments.plugin, std::cout, std::cerr);
   if (name == "status") return run_status(arguments.target, arguments.status, std::cout, std::cerr);
   if (name == "flush") return run_flush(arguments.target, timeout, arguments.run.raw_paths, std::cout, std::cerr);
+  if (name == "verify") {
+    arguments.verify.raw_paths = arguments.run.raw_paths;
+    arguments.verify.timeout_ns = timeout;
+    return run_verify(arguments.target, arguments.verify, std::cout, std::cerr);
+  }
   if (name == "stop") return run_stop(arguments.target, arguments.now, std::cout, std::cerr);
   if (name == "drain") return run_drain(arguments.target, std::cout, std::cerr);
   if (name == "pause") return run_pause(arguments.target, arguments.backlog, std::cout, std::cerr);

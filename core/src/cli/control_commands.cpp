@@ -144,6 +144,14 @@ json ask_running(const Target& target, const json& request, int timeout_ms, bool
   return {{"exit", exit_nobody}, {"message", "no osync is running there; tried:" + tried}};
 }
 
+/// Of a command that waits; returns how long to wait for its answer.
+int add_timeout(json& request, std::optional<std::int64_t> timeout_ns) {
+  if (!timeout_ns) return no_timeout_ms;
+  const std::int64_t timeout_ms = std::min<std::int64_t>(*timeout_ns / 1'000'000, no_timeout_ms - answer_timeout_ms);
+  request["timeout_ms"] = timeout_ms;
+  return static_cast<int>(timeout_ms) + answer_timeout_ms;
+}
+
 int conclude(const json& answer, std::ostream& err) {
   if (const std::string message = answer.value("message", ""); !message.empty()) err << "osync: " << message << std::endl;
   return answer.value("exit", exit_nobody);
@@ -173,12 +181,7 @@ int run_status(const Target& target, const StatusRequest& request, std::ostream&
 int run_flush(const Target& target, std::optional<std::int64_t> timeout_ns, bool raw_paths, std::ostream& out,
               std::ostream& err) {
   json request = {{"command", "flush"}};
-  int wait_ms = no_timeout_ms;
-  if (timeout_ns) {
-    const std::int64_t timeout_ms = std::min<std::int64_t>(*timeout_ns / 1'000'000, no_timeout_ms - answer_timeout_ms);
-    request["timeout_ms"] = timeout_ms;
-    wait_ms = static_cast<int>(timeout_ms) + answer_timeout_ms;
-  }
+  const int wait_ms = add_timeout(request, timeout_ns);
   const json answer = ask_running(target, request, wait_ms);
   for (const json& failure : answer.value("failed_paths", json::array())) {
     engine::FailureReport report;
@@ -187,6 +190,31 @@ int run_flush(const Target& target, std::optional<std::int64_t> timeout_ns, bool
     print_failure(out, report, raw_paths);
   }
   out.flush();
+  return conclude(answer, err);
+}
+
+int run_verify(const Target& target, const VerifyOptions& options, std::ostream& out, std::ostream& err) {
+  json request = {{"command", "verify"}, {"checksum", options.checksum}, {"repair", options.repair}};
+  const int wait_ms = add_timeout(request, options.timeout_ns);
+  const json answer = ask_running(target, request, wait_ms);
+  for (const json& difference : answer.value("differences", json::array())) {
+    const std::string path = path_of_json(difference.value("path", json()));
+    if (options.raw_paths) {
+      out << path << '\0';
+      continue;
+    }
+    const std::string replica = difference.value("replica", "");
+    out << "differs: " << escape_path(path) << ": " << difference.value("what", "") << (replica.empty() ? "" : " (" + replica + ")")
+        << '\n';
+  }
+  out.flush();
+  for (const json& path : answer.value("changing", json::array()))
+    err << "osync: changes all the time, and was not compared: " << escape_path(path_of_json(path)) << '\n';
+  for (const json& failed : answer.value("failed_paths", json::array()))
+    err << "osync: could not be compared: " << escape_path(path_of_json(failed.value("path", json()))) << ": "
+        << failed.value("message", "") << '\n';
+  if (const auto unlisted = answer.value("unlisted", std::uint64_t{0}); unlisted > 0)
+    err << "osync: and " << unlisted << " differences more, which are not listed\n";
   return conclude(answer, err);
 }
 

@@ -24,10 +24,19 @@ struct StatusRequest {
   std::optional<std::int64_t> max_lag_ns;
 };
 
+struct VerifyOptions {
+  bool checksum = false;
+  bool repair = false;
+  bool raw_paths = false;
+  std::optional<std::int64_t> timeout_ns;
+};
+
 /// All return the exit code; nobody there is 5.
 int run_status(const Target& target, const StatusRequest& request, std::ostream& out, std::ostream& err);
 int run_flush(const Target& target, std::optional<std::int64_t> timeout_ns, bool raw_paths, std::ostream& out,
               std::ostream& err);
+/// `osync verify`: prints "differs: PATH: WHAT" for every difference, and exits 1 if there is any.
+int run_verify(const Target& target, const VerifyOptions& options, std::ostream& out, std::ostream& err);
 int run_stop(const Target& target, bool now, std::ostream& out, std::ostream& err);
 int run_drain(const Target& target, std::ostream& out, std::ostream& err);
 int run_pause(const Target& target, bool backlog, std::ostream& out, std::ostream& err);

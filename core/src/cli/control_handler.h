@@ -1,4 +1,4 @@
-// What a running osync answers to `status`, `flush`, `stop`, `drain`, `pause` and `resume` (control/control_server.h).
+// What a running osync answers to `status`, `flush`, `verify`, `stop`, `drain`, `pause` and `resume` (control/control_server.h).
 //
 // One JSON object each way. Request: {"command": NAME, ...}; answer: {"exit": CODE, ...} with "message" where there is
 // something to say.
@@ -26,6 +26,7 @@ class ControlHandler {
  private:
   std::string status() const;
   std::string flush(std::int64_t timeout_ms);
+  std::string verify(bool checksum, bool repair, std::int64_t timeout_ms);
   std::string post_to_sources(const source::SourceRuntime::Request& request);
 
   std::string pipeline_;

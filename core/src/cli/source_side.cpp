@@ -172,6 +172,7 @@ engine::SourceSettings SourceSide::engine_settings(const Replica& replica, const
   engine.hold_above_percent = static_cast<double>(settings.deletion.hold_percent);
   engine.hold_above_entries = static_cast<std::uint64_t>(settings.deletion.hold_entries);
   engine.directory_watches = replica.watcher->needs_directory_watches();
+  engine.verify_every = engine::Time(pipeline_.source.verify_every);
   engine.once = options_.once || options_.dry_run;
   engine.end_with_sink = with_sink;
   engine.session_seed = random_number();

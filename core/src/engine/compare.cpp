@@ -71,9 +71,9 @@ bool same_owner(std::uint32_t source, std::uint32_t replica) noexcept {
 }
 
 Difference compare_attributes(const Attributes& source, const Attributes& replica,
-                              const SinkCapabilities& capabilities) noexcept {
+                              const SinkCapabilities& capabilities, bool directory_times) noexcept {
   const std::uint32_t granularity = capabilities.time_granularity_ns;
-  if (source.type != FileType::directory &&
+  if ((source.type != FileType::directory || directory_times) &&
       reduced(source.mtime, granularity) != reduced(replica.mtime, granularity))
     return Difference::mtime;
   if (source.type != FileType::symlink && kept_mode(source, capabilities) != kept_mode(replica, capabilities))
@@ -170,7 +170,7 @@ Difference compare(std::string_view directory, const ListedEntry& listed, const 
   if (!found.status.ok()) return Difference::unreadable;
   Difference difference = compare_nature(listed, found);
   if (difference == Difference::none)
-    difference = compare_attributes(listed.attributes, found.attributes, context.capabilities);
+    difference = compare_attributes(listed.attributes, found.attributes, context.capabilities, context.directory_times);
   if (difference == Difference::none) difference = compare_content(listed, found, context);
   if (difference == Difference::none) difference = compare_links(directory, listed, found, context, links);
   return difference;

@@ -10,31 +10,12 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "engine/difference.h"
 #include "engine/source_jobs.h"
 #include "osync/sink.h"
 #include "osync/types.h"
 
 namespace osync::engine {
-
-/// Why a listed entry is wanted; the first reason found, in this order.
-enum class Difference : std::uint8_t {
-  none,
-  absent,     ///< the replica has nothing of that name
-  unreadable, ///< the replica's entry could not be looked at
-  type,
-  device, ///< another device number
-  target, ///< of a symlink
-  size,
-  mtime,
-  mode,
-  owner,
-  content, ///< the digest differs
-  xattrs,
-  suspect, ///< the attributes fit, but the bytes may never have reached the disk (RULES.md 3)
-  links,   ///< names of one file here are names of two files there, or the reverse
-};
-
-[[nodiscard]] std::string_view difference_name(Difference difference) noexcept;
 
 /// Which file of the source is which file of the replica, by inode, as far as files with several names were
 /// compared in this session. The mapping has to be one to one. A pair that does not fit takes the place of
@@ -65,10 +46,11 @@ class LinkMap {
 struct CompareContext {
   SinkCapabilities capabilities;
   std::optional<Timestamp> suspect_since; ///< ReplicaState::suspect_since
+  bool directory_times = false;           ///< of `osync verify`; else a directory's own group sets its time
 };
 
 /// Compares entry `listed` of `directory` with what inspect() said about it. Never called for mount entries,
-/// which are neither compared nor wanted. Not compared: mtime and size of directories (their own group sets
+/// which are neither compared nor wanted. Not compared: size of directories, and their mtime unless asked for (their own group sets
 /// the time), mode of symlinks (it has no meaning, symlink(7)), content and extended attributes where the
 /// listing has no digest.
 [[nodiscard]] Difference compare(std::string_view directory, const ListedEntry& listed,

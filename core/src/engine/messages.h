@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/difference.h"
 #include "engine/source_jobs.h"
 #include "osync/operation.h"
 #include "osync/sink.h"
@@ -61,6 +62,7 @@ struct ListingAnswer {
   struct Want {
     std::string name;
     bool absent = false; ///< the replica has nothing of that name
+    Difference difference = Difference::absent; ///< why
   };
   struct Extra {
     std::string name;
@@ -116,6 +118,7 @@ struct ListingPiece {
   std::string directory;
   std::uint64_t listing = 0; ///< the same for all pieces of one listing, unique in a session
   bool first = true;
+  bool verify = false; ///< of `osync verify`: times of directories are compared too
   bool last = true; ///< complete: what the sink has beyond all pieces is extra. A listing that fails is never ended
   std::vector<ListedEntry> entries;
 };

@@ -77,6 +77,7 @@ Status SinkListings::accept(ListingPiece piece) {
   Piece pending;
   pending.directory = piece.directory;
   pending.last = piece.last;
+  pending.verify = piece.verify;
   const auto listing = listings_.find(piece.listing);
   pending.forgotten = listing == listings_.end();
   if (!pending.forgotten) {
@@ -131,10 +132,12 @@ std::vector<ListingAnswer> SinkListings::answer(std::uint64_t session, std::uint
                                "the sink told about " + std::to_string(done.entries.size()) +
                                    " entries, asked about " + std::to_string(piece.entries.size()),
                                piece.directory));
+  CompareContext so_compared = context;
+  so_compared.directory_times = piece.verify;
   for (std::size_t i = 0; i < piece.entries.size(); ++i) {
-    const Difference difference = compare(piece.directory, piece.entries[i], done.entries[i], context, links);
+    const Difference difference = compare(piece.directory, piece.entries[i], done.entries[i], so_compared, links);
     if (difference == Difference::none) continue;
-    parts.add(ListingAnswer::Want{piece.entries[i].name, difference == Difference::absent});
+    parts.add(ListingAnswer::Want{piece.entries[i].name, difference == Difference::absent, difference});
   }
   for (InspectDone::Extra& extra : done.extras)
     parts.add(ListingAnswer::Extra{std::move(extra.name), extra.directory, extra.entries});

@@ -62,6 +62,7 @@ class SinkListings {
     std::vector<ListedEntry> entries;    ///< those that are compared
     std::shared_ptr<const NameSet> seen; ///< of the last piece
     bool last = false;
+    bool verify = false;
     bool forgotten = false; ///< names of earlier pieces are not known any more
   };
 

@@ -113,7 +113,7 @@ bool SourceEngine::emit_frame(Time now) {
       item.piece.sequence = stream_.sent(std::move(sent), now);
       pieces_.emplace(item.piece.sequence,
                       PieceUnderWay{item.node, item.scan, item.epoch, item.live, find_scan(item.node, item.scan)->doubt,
-                                    std::move(item.listed_directories), {}});
+                                    item.piece.verify, std::move(item.listed_directories), {}});
       frame.items.emplace_back(std::move(item.piece));
       continue;
     }

@@ -7,6 +7,7 @@ namespace osync::engine {
 SourceEngine::SourceEngine(SourceSettings settings, const ObjectId& root, Policy& policy, const Rules& rules)
     : settings_(std::move(settings)), policy_(policy), rules_(rules), tree_(root),
       hot_files_(settings_.settle, settings_.longest_damping) {
+  pass_since_ = settings_.since;
   tree_[root_node].generation = 0;
   if (settings_.directory_watches) sweep_stack_.push_back(ref(root_node)); // while the sink is still on its way
 }
@@ -38,6 +39,8 @@ void SourceEngine::advance(Time now) {
   hand_out_looks(now); // what was sent may have placed directories
   hand_out_scans(true, now);
   hand_out_scans(false, now);
+  verify_periodically(now);
+  hand_out_verify(now);
   hand_out_transfers(now);
   hand_out_sweeps();
   hand_out_link_search();
@@ -76,6 +79,9 @@ Time SourceEngine::next_wakeup() const {
     next = std::min(next, bandwidth_time_ + std::chrono::duration_cast<Time>(std::chrono::duration<double>(
                               -bandwidth_tokens_ / static_cast<double>(settings_.bandwidth))) + Time(1));
   if (backlog_held_until_ != Time(0)) next = std::min(next, backlog_held_until_);
+  if (settings_.verify_every != Time(0) && last_pass_ != Time(0) && session_state_ == Session::ready && !periodic_pass_ &&
+      initial_pass_done_ && counts_.backlog() == 0 && !paused_backlog_ && !stopping_)
+    next = std::min(next, last_pass_ + settings_.verify_every);
   if (detached_search_ends_ != Time(0)) next = std::min(next, detached_search_ends_);
   return next;
 }

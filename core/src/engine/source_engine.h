@@ -26,11 +26,13 @@
 #include <optional>
 #include <queue>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <variant>
 #include <vector>
 
+#include "engine/difference.h"
 #include "engine/former_names.h"
 #include "engine/hot_files.h"
 #include "engine/link_index.h"
@@ -74,6 +76,7 @@ struct SourceSettings {
   Time longest_retry{std::chrono::minutes(5)};
   Time poll_interval{std::chrono::seconds(10)};    ///< of directories without a watch
   Time checkpoint_interval{std::chrono::seconds(10)};
+  Time verify_every{0};             ///< compare everything so often; 0: never
   std::uint32_t torn_retries = 8;   ///< then a changing file is published, marked as possibly torn
 };
 
@@ -117,6 +120,19 @@ struct CheckpointReached {
   std::uint64_t entries = 0;
 };
 
+/// What `osync verify` found.
+struct VerifyReport {
+  struct Entry {
+    std::string path;
+    Difference difference = Difference::none; ///< none: the replica has it, and the source does not
+  };
+  std::uint64_t token = 0;
+  std::vector<Entry> differences;
+  std::vector<std::pair<std::string, Status>> failed; ///< directories that one side could not list
+  std::vector<std::string> changing; ///< changed so fast that they could not be compared
+  std::uint64_t unlisted = 0;        ///< differences beyond what is listed
+};
+
 struct PrioritizedJob {
   SourceJob job;
   bool live = false;
@@ -130,6 +146,7 @@ struct SourceOutputs {
   std::vector<ObjectId> unwatch;
   std::vector<std::uint64_t> flushed;   ///< tokens of flush() that are reached
   std::vector<CheckpointReached> checkpoints;
+  std::vector<VerifyReport> verified;
   std::optional<ReplicaIdentity> replica; ///< a session has begun with it: to be remembered
   std::vector<LogLine> log;
 };
@@ -148,6 +165,9 @@ class SourceEngine {
   void advance(Time now);
   /// Everything changed before now is to become durable; `token` comes back in SourceOutputs::flushed.
   void flush(std::uint64_t token, Time now);
+  /// Compares the whole replica while it is live; the report comes in SourceOutputs::verified. `checksum`: all contents;
+  /// `repair`: what differs is sent before the report is given. Requests are answered one after the other.
+  void verify(std::uint64_t token, bool checksum, bool repair, Time now);
   /// Ship the live changes already seen, make them durable, end. With `drain` the backlog and all changes up to the
   /// end too, and the sink ends as well.
   void stop(bool drain, Time now);
@@ -208,6 +228,7 @@ class SourceEngine {
     bool doubt = false;            ///< as Node::scan_doubt
     std::uint32_t pieces_open = 0; ///< groups or listing pieces that are not sent or not answered
     std::uint64_t id = 0;          ///< also the number of its listing
+    bool verify = false;           ///< compares, and marks nothing
     bool listed_before = false;    ///< a piece of the listing is already in the stream's queue
     Epoch epoch = 0;
   };
@@ -270,7 +291,7 @@ class SourceEngine {
   };
 
   struct Fence {
-    enum class Kind : std::uint8_t { flush, checkpoint, once, drain, stop };
+    enum class Kind : std::uint8_t { flush, verify, checkpoint, once, drain, stop };
     Kind kind = Kind::flush;
     std::uint64_t token = 0;   ///< the user's, of a flush
     std::uint64_t barrier = 0; ///< the watcher's
@@ -289,6 +310,36 @@ class SourceEngine {
     std::vector<NodeRef> directories;                                ///< still to be read
     std::uint32_t jobs_open = 0;
     Epoch epoch = 0;
+  };
+
+  struct VerifyRequest {
+    std::uint64_t token = 0;
+    bool checksum = false;
+    bool repair = false;
+  };
+
+  // A comparison of everything that is under way (source_verify.cpp).
+  struct Verify {
+    enum class Step : std::uint8_t { none, settle, compare, repair };
+    struct Suspect {
+      NodeRef node;
+      std::string name;
+      friend bool operator<(const Suspect& a, const Suspect& b) {
+        return std::tie(a.node.index, a.node.generation, a.name) < std::tie(b.node.index, b.node.generation, b.name);
+      }
+    };
+    struct Found {
+      Difference difference = Difference::none;
+      bool changing = false; ///< it was being looked at meanwhile
+    };
+    Step step = Step::none;
+    VerifyRequest request;
+    std::uint32_t round = 0;
+    std::uint32_t scans_open = 0;
+    std::vector<NodeRef> directories; ///< still to be compared in this round
+    std::map<Suspect, Found> suspects, found; ///< of the round before; of this one
+    std::map<Suspect, Difference> confirmed;
+    VerifyReport report;
   };
 
   struct Failure {
@@ -316,6 +367,7 @@ class SourceEngine {
     Epoch epoch = 0;
     bool live = false;
     bool doubt = false;
+    bool verify = false;
     std::vector<std::pair<std::string, ObjectId>> directories;
     std::unordered_set<std::string> wanted;
   };
@@ -374,9 +426,26 @@ class SourceEngine {
   void finish_scan_piece(NodeRef node, std::uint64_t scan, Time now);
   void close_scan(NodeIndex node, bool complete, Time now);
   void on_answer(const ListingAnswer& answer, Time now);
+  void on_compared(NodeIndex node, PieceUnderWay& piece, const ListingAnswer& answer, Time now);
+  void believe_listing(NodeIndex node, const std::vector<ListedEntry>& entries, Item& item, const Scan& scan, Time now);
   void on_extras(NodeIndex node, const ListingAnswer& answer, const PieceUnderWay& piece, Time now);
   void on_listed_directories(NodeIndex node, PieceUnderWay& piece, Time now);
   void poll_unwatched(Time now);
+
+  // ---- source_verify.cpp: comparing everything ----
+  void begin_verify(Time now);
+  void verify_settled(Time now);
+  void hand_out_verify(Time now);
+  void start_verify_scan(NodeIndex node);
+  static void override_scan(Node& node, const std::string& name);
+  void suspect(NodeIndex node, const std::string& name, Difference difference);
+  void on_verify_answer(NodeIndex node, const ListingAnswer& answer);
+  void verify_scan_closed(NodeRef node, bool complete);
+  void not_verified(NodeRef node, const Status& status, Time now);
+  void end_round(Time now);
+  void conclude_verify(Time now);
+  void end_verify(Time now);
+  void verify_periodically(Time now);
 
   // ---- source_look.cpp: looks at single entries ----
   void hand_out_looks(Time now);
@@ -528,6 +597,11 @@ class SourceEngine {
   std::map<std::uint64_t, Time> live_in_flight_; ///< sequence -> since, for lag
   SourceStatus figures_;
   std::uint64_t pass_entries_ = 0;
+  Verify verify_;
+  std::deque<VerifyRequest> verifies_waiting_;
+  Time last_pass_{0};                        ///< when everything was last compared, or began to be; 0: not yet
+  bool periodic_pass_ = false;
+  Timestamp pass_since_, next_pass_since_;   ///< contents changed at or after it are compared by the periodic pass
   std::unordered_set<std::string> mounts_seen_;
 };
 

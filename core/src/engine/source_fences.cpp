@@ -67,6 +67,7 @@ void SourceEngine::advance_fences(Time now) {
 void SourceEngine::fence_reached(const Fence& fence, Time now) {
   switch (fence.kind) {
   case Fence::Kind::flush: outputs_.flushed.push_back(fence.token); return;
+  case Fence::Kind::verify: return verify_settled(now);
   case Fence::Kind::checkpoint:
     checkpoint_under_way_ = false;
     outputs_.checkpoints.push_back({fence.asked, initial_pass_done_ && failures_.empty(), pass_entries_});

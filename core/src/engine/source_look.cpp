@@ -49,10 +49,7 @@ bool SourceEngine::take_due(const Due& due, OpenJob& job, Time now) {
   entry->open_epoch = entry->epoch;
   entry->open_live = entry->live;
   entry->open_recount = std::exchange(entry->recount, false);
-  if (self.scan_open) {
-    if (!self.overrides) self.overrides = std::make_unique<std::set<std::string, std::less<>>>();
-    self.overrides->insert(due.name);
-  }
+  if (self.scan_open) override_scan(self, due.name);
   job.names.push_back(due.name);
   return true;
 }

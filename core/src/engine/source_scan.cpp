@@ -178,7 +178,8 @@ void SourceEngine::continue_scan(Scan& scan) {
   job.watch = settings_.directory_watches && !tree_[node].watched && !tree_[node].unwatchable;
   job.max_entries = scan.mode == ScanMode::transfer ? transfer_entries : compare_entries;
   job.max_bytes = stream_.piece_bytes();
-  job.since = sink_.compare_contents ? Timestamp{} : settings_.since;
+  const Timestamp since = periodic_pass_ ? std::min(settings_.since, pass_since_) : settings_.since;
+  job.since = sink_.compare_contents || (scan.verify && verify_.request.checksum) ? Timestamp{} : since;
   scan.job_open = true;
   if (scan.cursor != 0) --cursors_open_;
   scan.cursor = 0;
@@ -261,6 +262,26 @@ void SourceEngine::on_scan_piece(JobId id, const OpenJob& job, ReadResult result
   push_item(std::move(item));
 }
 
+/// What a listing says of the directories that are known, and of files with several names.
+void SourceEngine::believe_listing(NodeIndex node, const std::vector<ListedEntry>& entries, Item& item, const Scan& scan,
+                                   Time now) {
+  const bool live = scan.live;
+  const Epoch epoch = scan.epoch;
+  for (const ListedEntry& entry : entries) {
+    if (entry.attributes.type != FileType::directory || entry.mount) {
+      if (const NodeIndex former = tree_.child(node, entry.name); former != no_node && tree_[former].placed && !entry.mount)
+        mark_entry(node, entry.name, live, epoch, WatchEvent::existence, now, now); // a look decides
+      else
+        forget_name(node, entry.name, now);
+      met_in_listing(node, entry, epoch, now);
+      if (!former_names_.empty()) former_names_.met(entry.attributes.inode, ref(node), entry.name);
+      continue;
+    }
+    item.listed_directories.emplace_back(entry.name, entry.id);
+    static_cast<void>(found_directory(node, entry.name, entry.id, now)); // an unresolved one is looked at later
+  }
+}
+
 void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result, Time now) {
   --(job.live ? live_scans_open_ : scans_open_);
   backlog_requested_bytes_ -= job.budget;
@@ -296,19 +317,8 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
   item.piece.listing = scan->id;
   item.piece.first = first;
   item.piece.last = result.end;
-  for (const ListedEntry& entry : result.entries) {
-    if (entry.attributes.type != FileType::directory || entry.mount) {
-      if (const NodeIndex former = tree_.child(node, entry.name); former != no_node && tree_[former].placed && !entry.mount)
-        mark_entry(node, entry.name, scan->live, scan->epoch, WatchEvent::existence, now, now); // a look decides
-      else
-        forget_name(node, entry.name, now);
-      met_in_listing(node, entry, scan->epoch, now);
-      if (!former_names_.empty()) former_names_.met(entry.attributes.inode, job.node, entry.name);
-      continue;
-    }
-    item.listed_directories.emplace_back(entry.name, entry.id);
-    static_cast<void>(found_directory(node, entry.name, entry.id, now)); // an unresolved one is looked at later
-  }
+  item.piece.verify = scan->verify;
+  if (!scan->verify) believe_listing(node, result.entries, item, *scan, now);
   scan = find_scan(job.node, job.scan); // beliefs have changed, perhaps also of this directory
   if (scan == nullptr) {
     if (result.cursor != 0) outputs_.jobs.push_back({CloseCursorJob{result.cursor}, false});
@@ -325,8 +335,9 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
     ++cursors_open_;
     push_scan(node);
   }
+  const bool verify = scan->verify;
   push_item(std::move(item));
-  if (!result.end) return;
+  if (!result.end || verify) return;
   // The directory's own attributes, which its parent's listing does not compare (its times change with its entries).
   Item attributes;
   attributes.kind = Item::Kind::scan;
@@ -344,7 +355,9 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
 void SourceEngine::scan_failed(NodeIndex node, const Status& status, Time now) {
   Node& self = tree_[node];
   const Epoch epoch = scans_[node].epoch;
-  if (status.code() == Code::stale || status.code() == Code::not_found) {
+  const bool misled = status.code() == Code::stale || status.code() == Code::not_found;
+  if (scans_[node].verify && !misled) return not_verified(ref(node), status, now);
+  if (misled) {
     self.lost = true; // so that it is not pushed before its parent was looked at
     need_scan(node, epoch, scans_[node].live);
     close_scan(node, false, now);
@@ -388,6 +401,10 @@ void SourceEngine::close_scan(NodeIndex node, bool complete, Time now) {
   Node& self = tree_[node];
   self.scan_open = self.fresh = self.scan_queued = false;
   self.overrides.reset();
+  if (scan.verify) {
+    verify_scan_closed(scan.node, complete);
+    complete = false;
+  }
   if (complete) {
     self.synced = true;
     self.attempts = 0;
@@ -418,7 +435,9 @@ void SourceEngine::on_answer(const ListingAnswer& answer, Time now) {
   }
   const Epoch epoch = piece.epoch;
   if (!answer.status.ok()) {
+    const bool verify = piece.verify;
     pieces_.erase(found);
+    if (verify) return not_verified(node, answer.status, now);
     if (answer.status.code() == Code::not_found && node.index != root_node) {
       unplace(node.index, epoch, now);
       mark_parent(node.index, epoch, now);
@@ -427,19 +446,24 @@ void SourceEngine::on_answer(const ListingAnswer& answer, Time now) {
     }
     return;
   }
-  const auto& overrides = tree_[node.index].overrides;
-  for (const ListingAnswer::Want& want : answer.wants) {
-    piece.wanted.insert(want.name);
-    mark_entry(node.index, want.name, piece.live, epoch, 0, now, now);
-    if (want.absent && !(overrides && overrides->contains(want.name)))
-      tree_.entry(node.index, want.name).absent_on_replica = true;
-  }
-  on_extras(node.index, answer, piece, now);
+  if (piece.verify) on_verify_answer(node.index, answer);
+  else on_compared(node.index, piece, answer, now);
   if (!answer.last) return;
-  on_listed_directories(node.index, piece, now);
+  if (!piece.verify) on_listed_directories(node.index, piece, now);
   const std::uint64_t id = piece.scan;
   pieces_.erase(found);
   finish_scan_piece(node, id, now);
+}
+
+void SourceEngine::on_compared(NodeIndex node, PieceUnderWay& piece, const ListingAnswer& answer, Time now) {
+  const auto& overrides = tree_[node].overrides;
+  for (const ListingAnswer::Want& want : answer.wants) {
+    piece.wanted.insert(want.name);
+    mark_entry(node, want.name, piece.live, piece.epoch, 0, now, now);
+    if (want.absent && !(overrides && overrides->contains(want.name)))
+      tree_.entry(node, want.name).absent_on_replica = true;
+  }
+  on_extras(node, answer, piece, now);
 }
 
 void SourceEngine::on_listed_directories(NodeIndex node, PieceUnderWay& piece, Time now) {

@@ -201,8 +201,11 @@ void SourceRuntime::perform(engine::SourceOutputs outputs, Time now) {
       parts_.logger.error("the watcher gives no barrier: " + status.to_string());
   if (outputs.replica) remember_replica(*outputs.replica);
   for (const engine::CheckpointReached& checkpoint : outputs.checkpoints) remember_checkpoint(checkpoint, now);
-  if (outputs.flushed.empty()) return;
+  if (outputs.flushed.empty() && outputs.verified.empty()) return;
   const std::lock_guard lock(flush_mutex_);
+  for (engine::VerifyReport& report : outputs.verified)
+    if (const std::uint64_t token = report.token; verifies_awaited_.contains(token))
+      verifies_done_.emplace(token, std::move(report));
   flushes_done_.insert(flushes_done_.end(), outputs.flushed.begin(), outputs.flushed.end());
   flush_done_.notify_all();
 }
@@ -270,6 +273,24 @@ bool SourceRuntime::flush(Clock::time_point deadline) {
   const bool done = reached();
   std::erase(flushes_done_, token);
   return done;
+}
+
+std::optional<engine::VerifyReport> SourceRuntime::verify(bool checksum, bool repair, Clock::time_point deadline) {
+  std::uint64_t token = 0;
+  {
+    const std::lock_guard lock(flush_mutex_);
+    token = next_flush_++;
+    verifies_awaited_.insert(token);
+  }
+  post([=](engine::SourceEngine& engine, Time now) { engine.verify(token, checksum, repair, now); });
+  std::unique_lock lock(flush_mutex_);
+  flush_done_.wait_until(lock, deadline, [&] { return verifies_done_.contains(token) || stopping_; });
+  verifies_awaited_.erase(token);
+  const auto done = verifies_done_.find(token);
+  if (done == verifies_done_.end()) return std::nullopt;
+  engine::VerifyReport report = std::move(done->second);
+  verifies_done_.erase(done);
+  return report;
 }
 
 engine::SourceStatus SourceRuntime::status() {

@@ -11,6 +11,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <optional>
+#include <map>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -60,6 +63,9 @@ class SourceRuntime {
 
   /// Posts a flush and waits for it in the calling thread. False: not reached before `deadline`, or the engine ended.
   bool flush(std::chrono::steady_clock::time_point deadline);
+  /// Posts a comparison of everything and waits for its report in the calling thread (SourceEngine::verify). Nothing: not
+  /// done before `deadline` (it goes on), or the engine ended.
+  std::optional<engine::VerifyReport> verify(bool checksum, bool repair, std::chrono::steady_clock::time_point deadline);
 
   /// A copy of the engine's figures, made in its thread; the last ones once it has ended. Any thread.
   [[nodiscard]] engine::SourceStatus status();
@@ -120,6 +126,8 @@ class SourceRuntime {
   std::mutex flush_mutex_;
   std::condition_variable flush_done_;
   std::vector<std::uint64_t> flushes_done_;
+  std::set<std::uint64_t> verifies_awaited_; ///< reports of others are dropped
+  std::map<std::uint64_t, engine::VerifyReport> verifies_done_;
   std::uint64_t next_flush_ = 1;
 };
 

@@ -151,7 +151,10 @@ Status take_wants_and_extras(const ListingAnswer& from, engine::ListingAnswer& t
   for (const Want& want : from.wants()) {
     if (Status status = check_name(want.name()); !status.ok())
       return within("want " + std::to_string(to.wants.size()), status);
-    to.wants.push_back({want.name(), want.absent()});
+    if (want.difference() > static_cast<std::uint32_t>(engine::last_difference))
+      return within("want " + std::to_string(to.wants.size()),
+                    refuse("difference " + std::to_string(want.difference()) + " is unknown"));
+    to.wants.push_back({want.name(), want.absent(), static_cast<engine::Difference>(want.difference())});
   }
   to.extras.reserve(static_cast<std::size_t>(from.extras_size()));
   for (const Extra& extra : from.extras()) {

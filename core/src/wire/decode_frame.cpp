@@ -110,6 +110,7 @@ Status take_listing(ListingPiece& from, engine::ListingPiece& to) {
   to.listing = from.listing();
   to.first = from.first();
   to.last = from.last();
+  to.verify = from.verify();
   if (!from.directory().empty()) to.directory = std::move(*from.mutable_directory());
   if (Status status = check_path("directory", to.directory); !status.ok()) return status;
   const auto count = static_cast<std::size_t>(from.entries_size());

@@ -99,6 +99,7 @@ class Put {
       Want& out = *to.add_wants();
       out.set_name(want.name);
       out.set_absent(want.absent);
+      out.set_difference(static_cast<std::uint32_t>(want.difference));
     }
     for (const engine::ListingAnswer::Extra& extra : from.extras) {
       Extra& out = *to.add_extras();

@@ -107,6 +107,7 @@ void put_listing(const engine::ListingPiece& from, ListingPiece& to) {
   to.set_listing(from.listing);
   to.set_first(from.first);
   to.set_last(from.last);
+  to.set_verify(from.verify);
   to.mutable_entries()->Reserve(static_cast<int>(from.entries.size()));
   for (const engine::ListedEntry& entry : from.entries) put_entry(entry, *to.add_entries());
 }
