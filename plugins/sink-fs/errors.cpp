@@ -29,6 +29,8 @@ Status failure(int error, std::string_view what, std::string path) {
   }
 }
 
+bool lacks_space(int error) noexcept { return error == ENOSPC || error == EDQUOT; }
+
 std::string join(std::string_view directory, std::string_view name) {
   std::string path(directory);
   if (!path.empty() && !name.empty()) path += '/';

@@ -13,6 +13,9 @@ namespace osync::sink_fs {
 /// mount point) conflict, EXDEV unsupported; the rest as code_of_errno.
 [[nodiscard]] Status failure(int error, std::string_view what, std::string path = {});
 
+/// Whether `error` says that disk, inodes or quota are used up.
+[[nodiscard]] bool lacks_space(int error) noexcept;
+
 /// "directory/name", or whichever of the two is not empty.
 [[nodiscard]] std::string join(std::string_view directory, std::string_view name);
 

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <exception>
@@ -20,10 +19,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How long each call may spend on purging limbo; the next one goes on.
+// How long each of them may spend on purging limbo; housekeep() and the next start go on.
 constexpr milliseconds purge_at_claim{500};
-constexpr milliseconds purge_at_sync{100};
-constexpr milliseconds purge_when_full{200};
 constexpr milliseconds purge_at_close{2000};
 
 } // namespace
@@ -162,6 +159,7 @@ void FsSink::release() noexcept {
   services_.reset();
   record_.reset();
   stages_.close();
+  limbo_.close();
   mark_.abandon();
   mounts_.close();
   area_.close();
@@ -193,9 +191,7 @@ Status FsSink::sync_file_system() {
 Status FsSink::sync() noexcept {
   return guarded([&]() -> Status {
     if (!services_) return {Code::internal, "sync() without claim()"};
-    Status status = sync_file_system();
-    if (status.ok()) limbo_.purge(purge_at_sync);
-    return status;
+    return sync_file_system();
   });
 }
 
@@ -215,7 +211,7 @@ void FsSink::apply(const OperationGroup& group, GroupResult& result) noexcept {
   result.entries_changed = 0;
   const Status status = guarded([&]() -> Status {
     if (!services_) return {Code::internal, "apply() without claim()"};
-    do_apply(group, result);
+    GroupApplier(*services_, group).run(result);
     return {};
   });
   if (status.ok()) return;
@@ -223,12 +219,14 @@ void FsSink::apply(const OperationGroup& group, GroupResult& result) noexcept {
   result.failures.push_back({group_failure, status});
 }
 
-void FsSink::do_apply(const OperationGroup& group, GroupResult& result) {
-  GroupApplier(*services_, group).run(result);
-  const bool full =
-      std::any_of(result.failures.begin(), result.failures.end(),
-                  [](const OperationFailure& failure) { return failure.status.code() == Code::no_space; });
-  if (full) limbo_.purge(purge_when_full); // makes room for the next attempt
+bool FsSink::housekeep(milliseconds budget) noexcept {
+  bool done = true;
+  // Without memory it is given up for now; the next operations make the engine call again.
+  (void)guarded([&]() -> Status {
+    if (services_) done = limbo_.purge(budget);
+    return {};
+  });
+  return done;
 }
 
 Status FsSink::check_path(const std::string& directory) const {

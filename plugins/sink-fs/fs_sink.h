@@ -53,6 +53,7 @@ class FsSink final : public Sink {
   Status sync() noexcept override;
   Status close() noexcept override;
   Status clear_suspicion() noexcept override;
+  bool housekeep(std::chrono::milliseconds budget) noexcept override;
 
  private:
   template <class Body>
@@ -62,7 +63,6 @@ class FsSink final : public Sink {
   Status do_claim(const ReplicaIdentity& identity, bool adopt);
   Status begin_mark();
   Status do_close();
-  void do_apply(const OperationGroup& group, GroupResult& result);
   Status sync_file_system();
   Status check_path(const std::string& directory) const;
   void release() noexcept;

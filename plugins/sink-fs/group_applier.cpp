@@ -37,7 +37,7 @@ void GroupApplier::run(GroupResult& result) {
     }
   for (std::size_t i = 0; i < group_.operations.size(); ++i) {
     changed_ = false;
-    Status status = apply(group_.operations[i]);
+    Status status = apply_with_space(group_.operations[i]);
     if (changed_ && status.ok()) ++result.entries_changed;
     if (!status.ok()) result.failures.push_back({static_cast<std::uint32_t>(i), std::move(status)});
   }
@@ -77,6 +77,14 @@ Status GroupApplier::finish_directory() {
   if (status.ok() && error != 0)
     status = failure(error, "setting mode and mtime of the directory", group_.directory);
   return status;
+}
+
+/// Where the disk is full, what waits to be deleted goes first, and the operation is tried once more. Not so
+/// a publish: its stage is used up, and the source sends the file again.
+Status GroupApplier::apply_with_space(const Operation& operation) {
+  Status status = apply(operation);
+  if (status.code() != Code::no_space || !services_.replacing.limbo.make_space()) return status;
+  return operation.kind == OperationKind::publish ? status : apply(operation);
 }
 
 Status GroupApplier::apply(const Operation& operation) {

@@ -52,6 +52,7 @@ class GroupApplier {
   // group_applier.cpp
   Status open_directory();
   Status finish_directory();
+  Status apply_with_space(const Operation& operation);
   Status apply(const Operation& operation);
   Status apply_to_entry(const Operation& operation);
   Status check_entry(const Operation& operation);

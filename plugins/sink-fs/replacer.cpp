@@ -121,13 +121,14 @@ Status Replacer::remove_directory(const char* name, std::uint64_t number) {
     if (Status status = refuse_mounts(name); !status.ok()) return status;
     const int error = services_.limbo.put_aside(directory_, name, number);
     if (error == 0 || error == ENOENT) return {};
-    if (error != EXDEV) return failed(error, "putting a directory aside", name);
+    if (error != EXDEV && !lacks_space(error)) return failed(error, "putting a directory aside", name);
   }
   if (unlinkat(directory_, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
   if (errno != ENOTEMPTY && errno != EEXIST) return failed(errno, "rmdir", name);
   if (Status status = refuse_mounts(name); !status.ok()) return status;
   int error = services_.limbo.take(directory_, name);
-  if (error == EXDEV) error = services_.limbo.remove_tree(directory_, name);
+  // On a full disk there may be no space for its name in the limbo, and removing is what makes some.
+  if (error == EXDEV || lacks_space(error)) error = services_.limbo.remove_tree(directory_, name);
   return error == 0 || error == ENOENT ? Status() : failed(error, "removing a directory", name);
 }
 

@@ -12,6 +12,7 @@
 #include "sink_fs_fixture.h"
 #include "support/file_systems.h"
 #include "support/skip.h"
+#include "support/wait.h"
 
 using namespace osync;
 using namespace osync::test;
@@ -199,7 +200,7 @@ TEST_CASE("sink-fs: trees of any depth and width are purged") {
   for (int i = 0; i < 300; ++i) write_file(sink.root() + "/wide/" + std::to_string(i) + "/file", "x");
   REQUIRE(sink.failures(GroupBuilder().remove("deep").put("wide", "a file")) == "");
   CHECK(sink.names() == std::vector<std::string>{"wide"});
-  for (int i = 0; i < 100 && entries_in(sink.root() + "/.osync/limbo") > 0; ++i) REQUIRE(sink->sync().ok());
+  REQUIRE(wait_until([&] { return sink->housekeep(std::chrono::milliseconds(5)); }));
   CHECK(entries_in(sink.root() + "/.osync/limbo") == 0);
 }
 
@@ -225,10 +226,9 @@ TEST_CASE("sink-fs: a full disk fails one file at a time, keeps the old ones, an
   CHECK(sink.holds("", "old", "old content"));
   CHECK(entries_in(root + "/.osync/stage") == 0);
   REQUIRE(sink.failures(GroupBuilder().put("small", "x")) == "");
-  // A removed directory still takes up room in limbo; the failure that finds the disk full makes it free.
+  // A removed directory still takes up room in limbo; whoever finds the disk full makes it free.
   REQUIRE(sink.failures(GroupBuilder().remove("d")) == "");
-  if (sink.failure(GroupBuilder().put("new", large)) != Code::ok)
-    CHECK(sink.failure(GroupBuilder().put("new", large)) == Code::ok);
+  CHECK(sink.failures(GroupBuilder().put("new", large)) == "");
   CHECK(sink.holds("", "new", large));
 }
 

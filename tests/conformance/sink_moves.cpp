@@ -11,6 +11,8 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+constexpr std::chrono::milliseconds a_second(1000);
+
 Operation move_of(std::string name, std::string target, std::uint64_t number = 0, std::uint32_t mode = 0755) {
   Operation operation;
   operation.kind = OperationKind::move_directory;
@@ -89,7 +91,7 @@ TEST_CASE("sink-fs: what is put aside can be taken back, whole or in part") {
   populate(sink);
   CHECK(code_of(apply(sink, "", {put_aside("a", 5)})) == Code::ok);
   CHECK(sink.names() == Names{"file", "other"});
-  CHECK(sink->sync().ok()); // which purges limbo, and leaves this one alone
+  CHECK(sink->housekeep(a_second)); // nothing else is left to do
   CHECK(code_of(apply(sink, "", {move_of("sub", "sub", 5)})) == Code::ok);
   CHECK(sink.holds("sub", "y", "content of y"));
   CHECK(code_of(apply(sink, "other", {move_of("back", "", 5)})) == Code::ok);
@@ -111,7 +113,7 @@ TEST_CASE("sink-fs: what is put aside is deleted once it is released") {
   CHECK(code_of(apply(sink, "", {put_aside("a", 5)})) == Code::ok);
   CHECK(sink.failures(GroupBuilder().discard(5)) == "");
   CHECK(code_of(apply(sink, "", {move_of("a", "", 5)})) == Code::not_found);
-  CHECK(sink->sync().ok());
+  CHECK(sink->housekeep(a_second));
   CHECK(entries_in(sink.root() + "/.osync/limbo") == 0);
 }
 

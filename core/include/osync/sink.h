@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -115,6 +116,13 @@ class Sink {
   /// Everything that ReplicaState::suspect_since named has been compared by content or sent again. Until this call it is
   /// named at every open(). Between claim() and close(); any thread.
   virtual Status clear_suspicion() noexcept { return {}; }
+
+  /// Does work that nobody waits for, such as deleting what was removed or displaced, for about `budget`;
+  /// returns whether nothing is left that can be done now. One thread calls it, between the first claim() and
+  /// close(), beside apply(), inspect(), list() and count() and never beside the others: again and again,
+  /// with pauses, until it returns true, and anew once claim(), apply() or sync() may have left more. Neither
+  /// the replica nor what another function answers shows what it did.
+  virtual bool housekeep([[maybe_unused]] std::chrono::milliseconds budget) noexcept { return true; }
 };
 
 } // namespace osync

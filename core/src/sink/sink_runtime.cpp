@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 #include "wire/codec.h"
 
@@ -16,6 +17,12 @@ using engine::Time;
 constexpr PeerId the_source = 1;
 constexpr std::chrono::milliseconds farewell_linger(2000);
 constexpr std::chrono::seconds longest_wait(1);
+
+// Housekeeping goes in slices, so that a sync never waits long for it, and leaves the disk to the appliers in
+// between.
+constexpr std::chrono::milliseconds housekeeping_slice(20);
+constexpr std::chrono::milliseconds housekeeping_pause(5);
+constexpr std::chrono::milliseconds housekeeping_interval(50); ///< once nothing was left
 
 Time now_time() { return std::chrono::duration_cast<Time>(Clock::now().time_since_epoch()); }
 
@@ -76,15 +83,44 @@ void SinkRuntime::apply_jobs() {
     jobs_.pop_front();
     lock.unlock();
     inbox_.post(run_job(job));
+    if (std::holds_alternative<engine::ApplyJob>(job)) note_housework();
   }
+}
+
+void SinkRuntime::note_housework() {
+  {
+    const std::lock_guard lock(jobs_mutex_);
+    if (std::exchange(housework_, true)) return;
+  }
+  syncs_ready_.notify_one();
+}
+
+/// One slice and the pause after it, which a sync cuts short.
+void SinkRuntime::housekeep() {
+  bool done = false;
+  {
+    const std::lock_guard between_sessions(claim_mutex_);
+    done = parts_.sink.housekeep(housekeeping_slice);
+  }
+  std::unique_lock lock(jobs_mutex_);
+  if (!done) housework_ = true;
+  syncs_ready_.wait_for(lock, done ? housekeeping_interval : housekeeping_pause,
+                        [&] { return stopping_ || !syncs_.empty(); });
 }
 
 void SinkRuntime::sync_jobs() {
   pthread_setname_np(pthread_self(), "osync-sync");
   while (true) {
     std::unique_lock lock(jobs_mutex_);
-    syncs_ready_.wait(lock, [&] { return stopping_ || !syncs_.empty(); });
+    syncs_ready_.wait(lock, [&] { return stopping_ || !syncs_.empty() || housework_; });
     if (stopping_) return;
+    if (syncs_.empty()) {
+      housework_ = false;
+      lock.unlock();
+      housekeep();
+      continue;
+    }
+    housework_ = true; // some work only becomes possible by a sync
     const engine::SyncJob job = syncs_.front();
     syncs_.pop_front();
     lock.unlock();
@@ -185,8 +221,13 @@ void SinkRuntime::hand_out(std::vector<engine::SinkJob> jobs) {
 
 bool SinkRuntime::perform(Time now) {
   while (const std::optional<engine::ClaimRequest> request = engine_.claim_request()) {
-    const Status status = parts_.sink.claim(request->identity, request->adopt);
+    Status status;
+    {
+      const std::lock_guard no_housekeeping(claim_mutex_);
+      status = parts_.sink.claim(request->identity, request->adopt);
+    }
     engine_.claimed(status, now);
+    if (status.ok()) note_housework(); // what an earlier session left
   }
   for (const engine::SinkNote& note : engine_.take_notes()) parts_.logger.log(note.level, note.text);
   std::vector<engine::SinkJob> jobs = engine_.take_jobs();

@@ -1,5 +1,5 @@
-// Drives one SinkEngine: the engine's thread with its inbox, the applier threads, the thread that syncs, and the link
-// to the source.
+// Drives one SinkEngine: the engine's thread with its inbox, the applier threads, the thread that syncs, or housekeeps
+// while there is nothing to sync, and the link to the source.
 //
 // Threads: run() makes the calling thread the engine's; request_stop() and the status functions from any thread.
 // Bounds: the inbox holds at most the jobs in progress and what the source may send within its window.
@@ -63,6 +63,8 @@ class SinkRuntime {
 
   void apply_jobs();
   void sync_jobs();
+  void housekeep();
+  void note_housework();
   engine::SinkJobResult run_job(const engine::SinkJob& job);
   void handle(Input input, engine::Time now);
   /// Takes and performs all outputs; true while the engine goes on.
@@ -81,6 +83,8 @@ class SinkRuntime {
   std::deque<engine::SyncJob> syncs_;
   std::condition_variable syncs_ready_;
   bool stopping_ = false; ///< with jobs_mutex_ held
+  bool housework_ = false; ///< likewise: the sink may have some
+  std::mutex claim_mutex_; ///< held by claim() and by housekeep(), of which never two run at once
   std::vector<std::thread> threads_;
   std::atomic<bool> connected_{false};
   engine::SinkEnd end_;
