@@ -109,8 +109,13 @@ bool SourceEngine::settle_directory(NodeIndex node, NodeIndex parent, Operation&
   tree_[node].limbo = 0;
   if (!known) return true;
   sent.moved.push_back(std::move(moved));
+  const bool rules_see_paths = !rules_.empty() && !rules_.base_names_only(); // other names may be excluded now (RULES.md 11)
   tree_.for_subtree(node, [&](NodeIndex below) {
     tree_[below].lost = false;
+    if (rules_see_paths) {
+      tree_[below].fresh = false;
+      need_scan(below, epoch_);
+    }
     requeue_node(below, now);
   });
   return true;
