@@ -11,7 +11,8 @@ namespace osync::test {
 /// The top of the checkout; absolute.
 [[nodiscard]] std::string source_directory();
 
-/// The top of this build (build/PRESET), which holds the osync and the plugins under test; absolute.
+/// The top of this build (build/PRESET), which holds the osync and the plugins under test; absolute. $OSYNC_TEST_BUILD
+/// names another one instead: tests that only start osync need not be compiled again to try one with sanitizers.
 [[nodiscard]] std::string binary_directory();
 
 } // namespace osync::test

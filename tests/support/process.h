@@ -18,7 +18,8 @@ namespace osync::test {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// `deadline` for this build: sanitizers slow everything down, so that deadlines grow with them.
+/// `deadline` for this build: sanitizers slow everything down, so that deadlines grow with them. Where only the osync under
+/// test has them ($OSYNC_TEST_BUILD), $OSYNC_TEST_PATIENCE is the factor.
 [[nodiscard]] milliseconds scaled(milliseconds deadline);
 
 struct Command {
