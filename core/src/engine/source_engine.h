@@ -360,7 +360,7 @@ class SourceEngine {
   static constexpr std::uint8_t renamed = 0x80; ///< beside WatchEvent::Hint: the kernel named another end of a move
   static constexpr std::uint8_t of_the_file = WatchEvent::content | WatchEvent::attributes | WatchEvent::closed;
   void mark_other_names(NodeIndex node, std::string_view name, bool same_directory, Epoch epoch, Time now);
-  void link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now);
+  void link_name_lost(NodeIndex node, std::string_view name, std::uint8_t hints, Epoch epoch, Time now);
   void recount_links(LinkIndex::Group& group, Epoch epoch, Time now);
   void note_former_name(const ObjectId& directory, std::string_view name, const LinkIndex::Group& group);
   void links_in_removed_directory(NodeIndex node);

@@ -19,6 +19,7 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
   const LinkKey key = LinkIndex::key_of(read.id, read.operation.attributes);
   if (const PendingEntry* open = tree_.find_entry(node, name); !from_scan && open != nullptr && open->open_recount)
     return on_recounted(node, name, key, read.operation.attributes, epoch, now);
+  forget_link(node, read, epoch, now);
   const bool known = links_.group_of(ref(node), name) != nullptr;
   LinkIndex::Group* group = links_.add(key, read.operation.attributes.inode, ref(node), name);
   if (group != nullptr && live && !known) group->searched_links = 0; // a new link may be to a name that is not known
@@ -90,12 +91,13 @@ void SourceEngine::mark_other_names(NodeIndex node, std::string_view name, bool 
       mark_entry(other.node.index, other.name, true, epoch, WatchEvent::content, now, now);
 }
 
-/// The name is absent now, or another file. What was written through it was reported for it alone (WATCHERS.md): with a
-/// `content` event, the file's other names have to be sent.
-void SourceEngine::link_name_lost(NodeIndex node, std::string_view name, bool content, Epoch epoch, Time now) {
-  if (content) {
-    mark_other_names(node, name, true, epoch, now);
-    if (tree_[node].placed) need_scan(node, epoch); // a name that is not known to be one of its group
+/// The name is absent now, or another file. What was written through it was reported for it alone (WATCHERS.md): where its
+/// `hints` tell of that, the file's other names have to be sent.
+void SourceEngine::link_name_lost(NodeIndex node, std::string_view name, std::uint8_t hints, Epoch epoch, Time now) {
+  if ((hints & of_the_file) != 0) {
+    mark_other_names(node, name, true, epoch, now); // also where it was renamed: perhaps to a place outside of the root
+    const bool unknown = (hints & renamed) == 0 && tree_[node].placed; // perhaps one of a group, and not known to be
+    if (unknown) need_scan(node, epoch);
   }
   LinkIndex::Group* group = links_.group_of(ref(node), name);
   if (group == nullptr) return;
@@ -188,7 +190,7 @@ void SourceEngine::forget_link(NodeIndex node, const EntryRead& read, Epoch epoc
   const PendingEntry* entry = tree_.find_entry(node, read.operation.name);
   const bool written = entry != nullptr && (entry->hints & of_the_file) != 0; // perhaps before it was replaced
   if (written) mark_other_names(node, read.operation.name, true, epoch, now);
-  link_name_lost(node, read.operation.name, false, epoch, now);
+  link_name_lost(node, read.operation.name, 0, epoch, now);
 }
 
 /// A comparison has met an entry that no look has seen: its name may belong to a group whose content was sent through
@@ -208,7 +210,7 @@ void SourceEngine::met_in_listing(NodeIndex node, const ListedEntry& entry, Epoc
   if (known != nullptr) {
     const PendingEntry* pending = tree_.find_entry(node, entry.name);
     if (pending != nullptr && (pending->hints & of_the_file) != 0) mark_other_names(node, entry.name, true, epoch, now);
-    link_name_lost(node, entry.name, false, epoch, now);
+    link_name_lost(node, entry.name, 0, epoch, now);
   }
   mark_entry(node, entry.name, false, epoch, WatchEvent::existence, now, now);
 }

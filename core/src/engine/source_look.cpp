@@ -235,7 +235,7 @@ void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool fr
   case EntryRead::Outcome::absent: {
     if (from_scan) return;
     if (const PendingEntry* entry = tree_.find_entry(node, name); entry != nullptr)
-      link_name_lost(node, name, (entry->hints & of_the_file) != 0 && (entry->hints & renamed) == 0, epoch, now);
+      link_name_lost(node, name, entry->hints, epoch, now);
     if (settings_.delete_extra == false) {
       forget_name(node, name, now);
       return close_entry(node, name, now);
