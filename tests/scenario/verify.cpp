@@ -5,6 +5,7 @@
 #include "support/wait.h"
 
 #include <catch2/catch.hpp>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>

@@ -342,6 +342,8 @@ class SourceEngine {
   void verify_scan_closed(NodeRef node, bool complete);
   void not_verified(NodeRef node, const Status& status, Time now);
   void end_round(Time now);
+  void unsettle_suspect(NodeIndex node, std::string_view name);
+  [[nodiscard]] bool judge_round(Time now);
   void conclude_verify(Time now);
   void end_verify(Time now);
   void verify_periodically(Time now);

@@ -21,6 +21,7 @@ void SourceEngine::set_live(PendingEntry& entry) {
 /// Invariant 1: from here on the entry counts as possibly different until an operation read after now is sent.
 void SourceEngine::mark_entry(NodeIndex node, std::string_view name, bool live, Epoch epoch, std::uint8_t hints,
                               Time now, Time due) {
+  unsettle_suspect(node, name);
   PendingEntry& entry = tree_.entry(node, name);
   entry.recount = false;
   if (entry.dirty && entry.failed) { // news about a failed entry: it counts again

@@ -3,8 +3,9 @@
 // A comparison of a tree in use finds much that is no difference: changes that are on their way, and those that came
 // between listing a directory and comparing it. So it is a suspicion at first. Verify waits (as flush does) until everything
 // reported before is durable, compares all directories, waits again, and compares those with suspects once more. What is
-// found in two rounds, and was not being looked at in the second, is a difference. What changes in every round is said to
-// be changing. Only with `repair` is anything sent: the differences are marked like everything else that may differ.
+// found in two rounds, and of which nothing was reported until the barrier after the second, is a difference. What changes
+// in every round is said to be changing. Only with `repair` is anything sent: the differences are marked like everything
+// else that may differ.
 #include <algorithm>
 
 #include "engine/source_engine.h"
@@ -35,6 +36,7 @@ void SourceEngine::begin_verify(Time now) {
 void SourceEngine::verify_settled(Time now) {
   if (verify_.step == Verify::Step::repair) return end_verify(now);
   if (verify_.step != Verify::Step::settle) return;
+  if (verify_.round > 0 && !judge_round(now)) return;
   ++verify_.round;
   verify_.step = Verify::Step::compare;
   verify_.found.clear();
@@ -127,20 +129,32 @@ void SourceEngine::verify_scan_closed(NodeRef node, bool complete) {
   if (!complete) verify_.directories.push_back(node);
 }
 
+/// All is compared. Changes from before the comparison may still be on their way to be told.
 void SourceEngine::end_round(Time now) {
+  verify_.step = Verify::Step::settle;
+  add_fence(Fence::Kind::verify, 0, now);
+}
+
+/// News about an entry: what a comparison under way says of it says nothing.
+void SourceEngine::unsettle_suspect(NodeIndex node, std::string_view name) {
+  if (verify_.found.empty()) return;
+  const auto found = verify_.found.find({ref(node), std::string(name)});
+  if (found != verify_.found.end()) found->second.changing = true;
+}
+
+/// What was found in the round before. False: that was the last one.
+bool SourceEngine::judge_round(Time now) {
   const bool first = verify_.round == 1;
   verify_.suspects.clear();
   for (const auto& [key, what] : verify_.found) {
     if (!first && !what.changing && alive(key.node)) verify_.confirmed[key] = what.difference;
     else verify_.suspects.insert_or_assign(key, what);
   }
-  if (!verify_.suspects.empty() && verify_.round < rounds_bound) {
-    verify_.step = Verify::Step::settle;
-    return add_fence(Fence::Kind::verify, 0, now);
-  }
+  if (!verify_.suspects.empty() && verify_.round < rounds_bound) return true;
   for (const auto& [key, what] : verify_.suspects)
     if (alive(key.node)) verify_.report.changing.push_back(tree_.path(key.node.index, key.name));
   conclude_verify(now);
+  return false;
 }
 
 void SourceEngine::conclude_verify(Time now) {
