@@ -52,7 +52,7 @@ TEST_CASE("full disk: a live mirror says so, goes on with deletions, and complet
   CHECK(differences(workspace.source(), workspace.replica()) == "");
 }
 
-TEST_CASE("full disk: --once ends with 1 and lists what failed; the next run with room completes") {
+TEST_CASE("full disk: --once ends with 1 and lists what failed, the next run with room completes") {
   const auto missing = file_system_missing("tmpfs");
   OSYNC_SKIP_IF(missing.has_value(), *missing);
   const Workspace workspace;

@@ -34,7 +34,7 @@ void check_done(const Finished& finished) {
 
 } // namespace
 
-TEST_CASE("refused: a directory with files that is no replica; --adopt takes it and deletes nothing it had") {
+TEST_CASE("refused: a directory with files that is no replica, --adopt takes it and deletes nothing it had") {
   const Workspace workspace;
   write_many(workspace.source(), 50, 500);
   write_file(workspace.replica("holiday/photo"), "precious");
@@ -74,7 +74,7 @@ TEST_CASE("refused: an adopted replica with a name in the way of a directory kee
   CHECK(kept);
 }
 
-TEST_CASE("refused: the replica of another source; --take-over takes it and makes it equal") {
+TEST_CASE("refused: the replica of another source, --take-over takes it and makes it equal") {
   const Workspace workspace;
   write_many(workspace.source(), 50, 500, 1);
   write_many(workspace / "another", 60, 500, 2);
@@ -87,7 +87,7 @@ TEST_CASE("refused: the replica of another source; --take-over takes it and make
   check_done(mirror(workspace, workspace.source()));
 }
 
-TEST_CASE("refused: a lost state directory; --take-over costs a comparison and rewrites nothing") {
+TEST_CASE("refused: a lost state directory, --take-over costs a comparison and rewrites nothing") {
   const Workspace workspace;
   write_many(workspace.source(), 200, 500);
   check_done(mirror(workspace, workspace.source()));
@@ -117,7 +117,7 @@ TEST_CASE("refused: the replica is in use by another osync") {
   CHECK(differences(workspace.source(), workspace.replica()) == "");
 }
 
-TEST_CASE("refused: over two processes too; sink --adopt takes the directory, and its consent is asked for once") {
+TEST_CASE("refused: over two processes too, sink --adopt takes the directory, and its consent is asked for once") {
   const Workspace workspace;
   write_many(workspace.source(), 50, 500);
   write_file(workspace.replica("holiday/photo"), "precious");
@@ -145,7 +145,7 @@ TEST_CASE("refused: over two processes too; sink --adopt takes the directory, an
   CHECK(differences(workspace.source(), workspace.replica(), but_theirs) == "");
 }
 
-TEST_CASE("refused: run and sink of another source's replica; --take-over takes it") {
+TEST_CASE("refused: run and sink of another source's replica, --take-over takes it") {
   const Workspace workspace;
   write_many(workspace.source(), 50, 500, 1);
   write_many(workspace / "another", 60, 500, 2);

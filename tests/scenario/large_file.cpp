@@ -79,7 +79,7 @@ TEST_CASE("large file: a reader of the replica sees the old file or the new one"
 }
 
 TEST_CASE(
-    "large file: sparse, 1 GiB with 16 pieces of data, arrives sparse; changed while it is on the way") {
+    "large file: sparse, 1 GiB with 16 pieces of data, arrives sparse, changed while it is on the way") {
   const Workspace workspace;
   const auto piece = [&](int index, char letter) {
     std::fstream file(workspace.source("sparse"), std::ios::in | std::ios::out | std::ios::binary);

@@ -39,19 +39,19 @@ void mirror_varied_tree_twice(const Workspace& workspace, const VariedTreeOption
 
 } // namespace
 
-TEST_CASE("mirror --once: the varied tree in memory; a second run touches nothing", "[varied]") {
+TEST_CASE("mirror --once: the varied tree in memory, a second run touches nothing", "[varied]") {
   const Workspace workspace;
   mirror_varied_tree_twice(workspace, {.seed = 11});
 }
 
-TEST_CASE("mirror --once: the varied tree on ext4; a second run touches nothing", "[varied]") {
+TEST_CASE("mirror --once: the varied tree on ext4, a second run touches nothing", "[varied]") {
   const auto missing = file_system_missing("ext4");
   OSYNC_SKIP_IF(missing.has_value(), *missing);
   const FileSystem system("ext4");
   mirror_varied_tree_twice(Workspace(system.path()), {.seed = 12});
 }
 
-TEST_CASE("mirror --once: the varied tree on xfs; a second run touches nothing", "[varied]") {
+TEST_CASE("mirror --once: the varied tree on xfs, a second run touches nothing", "[varied]") {
   const auto missing = file_system_missing("xfs");
   OSYNC_SKIP_IF(missing.has_value(), *missing);
   const FileSystem system("xfs");
@@ -75,7 +75,7 @@ TEST_CASE("mirror --once: the varied tree from btrfs to ext4", "[varied]") {
 }
 
 TEST_CASE(
-    "mirror --once: a replica that does not exist yet is made; an empty source is no mistake at first") {
+    "mirror --once: a replica that does not exist yet is made, an empty source is no mistake at first") {
   const Workspace workspace;
   fs::remove(workspace.replica());
   require_mirrored(workspace);

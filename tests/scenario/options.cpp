@@ -21,7 +21,7 @@ std::string mirrored(const Workspace& workspace, const Arguments& options = {}) 
 
 } // namespace
 
-TEST_CASE("option --exclude: neither shipped nor deleted; gitignore syntax, the last match wins") {
+TEST_CASE("option --exclude: neither shipped nor deleted, gitignore syntax, the last match wins") {
   const Workspace workspace;
   write_file(workspace.source("a.tmp"), "a");
   write_file(workspace.source("kept/b.tmp"), "b");

@@ -80,7 +80,7 @@ TEST_CASE("final report: both sides of a mirror, on standard error, as text and 
   CHECK(final_report(json.err, "source")["lag_ms"] == 0);
 }
 
-TEST_CASE("final report: source and sink as two processes, each its own; --once ends both") {
+TEST_CASE("final report: source and sink as two processes, each its own, --once ends both") {
   const Workspace workspace;
   write_many(workspace.source(), 20, 1000);
   const std::string file = PipelineFile(workspace).over_tcp(free_port()).write(workspace / "pipeline.yaml");
@@ -105,7 +105,7 @@ TEST_CASE("final report: after a stop, and after a refusal there is none") {
   CHECK(final_report(refused.err, "source").is_null()); // and every line is an object
 }
 
-TEST_CASE("failed paths: escaped, raw with -0, and base64 in JSON; status --check says that there are some") {
+TEST_CASE("failed paths: escaped, raw with -0, and base64 in JSON, status --check says that there are some") {
   OSYNC_NEEDS_ROOT();
   Unreadable unreadable;
   const Workspace& workspace = unreadable.workspace;

@@ -78,7 +78,7 @@ TEST_CASE("another user: state and sockets are below XDG_STATE_HOME and XDG_RUNT
   CHECK(process.wait_exit() == 0);
 }
 
-TEST_CASE("another user: without any home the message says what to give; with --state-dir all is well") {
+TEST_CASE("another user: without any home the message says what to give, with --state-dir all is well") {
   OSYNC_NEEDS_ROOT();
   const Workspace workspace;
   write_many(workspace.source(), 20, 100);

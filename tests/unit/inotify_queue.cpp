@@ -36,7 +36,7 @@ TEST_CASE("inotify barriers: due when what was queued has been read") {
   CHECK(due[1].position == 180);
 }
 
-TEST_CASE("inotify barriers: nothing queued is due at once; an empty queue releases all") {
+TEST_CASE("inotify barriers: nothing queued is due at once, an empty queue releases all") {
   BarrierQueue queue;
   std::deque<BarrierQueue::Barrier> due;
   REQUIRE(queue.request(1, 0));

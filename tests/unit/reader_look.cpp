@@ -152,7 +152,7 @@ TEST_CASE("reader: device nodes travel by number, without a driver behind them")
   CHECK(result.entries[1].operation.attributes.device_major == 251);
 }
 
-TEST_CASE("reader: names of 255 bytes and of any bytes; names that cannot be are failures") {
+TEST_CASE("reader: names of 255 bytes and of any bytes, names that cannot be are failures") {
   TemporaryDirectory directory;
   ReaderOn on(directory.path().string());
   const std::string longest(255, 'n'), bytes = "\xff\xfe\n\x01 'x", nul("a\0b", 3);

@@ -47,7 +47,7 @@ TEST_CASE("FileSystem: made, mounted, and gone also when something still stands 
   CHECK_FALSE(std::filesystem::exists(path));
 }
 
-TEST_CASE("Mount: a tmpfs that is full, and has room after it was made larger; a bind mount") {
+TEST_CASE("Mount: a tmpfs that is full, and has room after it was made larger, a bind mount") {
   const auto missing = file_system_missing("tmpfs");
   OSYNC_SKIP_IF(missing.has_value(), *missing);
   const TemporaryDirectory directory;
