@@ -274,7 +274,7 @@ void SourceEngine::believe_listing(NodeIndex node, const std::vector<ListedEntry
       else
         forget_name(node, entry.name, now);
       met_in_listing(node, entry, epoch, now);
-      if (!former_names_.empty()) former_names_.met(entry.attributes.inode, ref(node), entry.name);
+      met_name(entry.attributes.inode, node, entry.name);
       continue;
     }
     item.listed_directories.emplace_back(entry.name, entry.id);
