@@ -97,3 +97,30 @@ TEST_CASE("source engine: a name that was written through and renamed out of the
   CHECK(contains(looks(source), "b"));
   CHECK_FALSE(source.asks_for<ScanJob>()); // and no more than that
 }
+
+TEST_CASE("source engine: what is written after link and unlink between two looks is read by the new name", "[source_links]") {
+  const bool new_name_first = GENERATE(true, false);
+  Source source;
+  source.ready();
+  source.scanned({});
+  report(source, "a", WatchEvent::existence | WatchEvent::content); // made, written, and not closed
+  source.pass(std::chrono::seconds(1));
+  EntryRead file = content("a", written_inode);
+  file.operation.attributes.links = 1;
+  source.looked({file});
+  acknowledge(source);
+  report(source, "b", WatchEvent::existence); // linked, and the first name unlinked at once
+  report(source, "a", WatchEvent::existence);
+  source.pass(std::chrono::seconds(1));
+  file.operation.name = "b";
+  const EntryRead gone = Source::absent("a");
+  ReadResult result;
+  result.id = source.take<ReadJob>().id;
+  result.entries = new_name_first ? std::vector{file, gone} : std::vector{gone, file};
+  source.engine.job_done(std::move(result), source.now);
+  source.pass();
+  acknowledge(source);
+  REQUIRE(looks(source).empty());
+  report(source, "a", WatchEvent::content);
+  CHECK(contains(looks(source), "b"));
+}

@@ -17,7 +17,7 @@ void FormerNames::left(const ObjectId& directory, std::string_view name, std::ui
   inodes.push_back(inode);
   ++files_[inode].former_names;
   if (fresh) oldest_first_.push_back(std::move(former));
-  while (by_name_.size() > bound) {
+  while (by_name_.size() > bound_) {
     const auto oldest = by_name_.find(oldest_first_.front());
     for (const std::uint64_t gone : oldest->second) release(gone);
     by_name_.erase(oldest);
@@ -42,13 +42,23 @@ void FormerNames::met(std::uint64_t inode, NodeRef node, std::string_view name) 
   names.push_back({node, std::string(name)});
 }
 
+std::vector<std::uint64_t> FormerNames::files_of(const ObjectId& directory, std::string_view name) const {
+  if (by_name_.empty()) return {};
+  const auto former = by_name_.find(key(directory, name));
+  return former == by_name_.end() ? std::vector<std::uint64_t>() : former->second;
+}
+
+std::vector<FormerNames::Name> FormerNames::names_of(std::uint64_t inode) const {
+  const auto file = files_.find(inode);
+  return file == files_.end() ? std::vector<Name>() : file->second.names;
+}
+
 std::vector<FormerNames::Name> FormerNames::names_behind(const ObjectId& directory, std::string_view name) const {
   std::vector<Name> names;
-  const auto former = by_name_.find(key(directory, name));
-  if (former == by_name_.end()) return names;
-  for (const std::uint64_t inode : former->second)
-    if (const auto file = files_.find(inode); file != files_.end())
-      names.insert(names.end(), file->second.names.begin(), file->second.names.end());
+  for (const std::uint64_t inode : files_of(directory, name)) {
+    const std::vector<Name> more = names_of(inode);
+    names.insert(names.end(), more.begin(), more.end());
+  }
   return names;
 }
 

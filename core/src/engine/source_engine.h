@@ -396,6 +396,9 @@ class SourceEngine {
   void recount_links(LinkIndex::Group& group, Epoch epoch, Time now);
   void note_former_name(const ObjectId& directory, std::string_view name, const LinkIndex::Group& group);
   void links_in_removed_directory(NodeIndex node);
+  void met_name(std::uint64_t inode, NodeIndex node, std::string_view name);
+  void met_written_name(NodeIndex node, const EntryRead& read);
+  void written_name_gone(NodeIndex node, std::string_view name, std::uint64_t present_inode);
   void wake_names_behind(const WatchEvent& event, Time now);
   void on_recounted(NodeIndex node, const std::string& name, const LinkKey& key, const Attributes& attributes, Epoch epoch,
                     Time now);
@@ -467,6 +470,7 @@ class SourceEngine {
   WorkCounts counts_;
   LinkIndex links_;
   FormerNames former_names_;
+  FormerNames written_names_{8192}; ///< that files are being written through
   HotFiles hot_files_;
   LinkSearch link_search_;
   SourceOutputs outputs_;

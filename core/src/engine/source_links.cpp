@@ -121,6 +121,37 @@ void SourceEngine::links_in_removed_directory(NodeIndex node) {
   });
 }
 
+void SourceEngine::met_name(std::uint64_t inode, NodeIndex node, std::string_view name) {
+  if (!former_names_.empty()) former_names_.met(inode, ref(node), name);
+  if (!written_names_.empty()) written_names_.met(inode, ref(node), name);
+}
+
+/// Whoever writes through this name and has not closed the file may go on when the name is gone; or has gone on.
+void SourceEngine::met_written_name(NodeIndex node, const EntryRead& read) {
+  const std::string& name = read.operation.name;
+  const PendingEntry* entry = tree_.find_entry(node, name);
+  if (entry == nullptr) return;
+  const bool absent = read.outcome == EntryRead::Outcome::absent;
+  const std::uint64_t inode = absent ? 0 : read.operation.attributes.inode;
+  // A file that was renamed is reported under its new name from then on.
+  const bool unlinked = (entry->hints & WatchEvent::existence) != 0 && (entry->hints & renamed) == 0;
+  if (unlinked) written_name_gone(node, name, inode);
+  const bool written = (entry->hints & (WatchEvent::content | WatchEvent::closed)) == WatchEvent::content;
+  if (absent || !written || read.operation.attributes.type != FileType::regular) return;
+  written_names_.left(tree_[node].id, name, inode);
+  written_names_.met(inode, ref(node), name);
+}
+
+/// What was written through this name may have another by now, and may be written on.
+void SourceEngine::written_name_gone(NodeIndex node, std::string_view name, std::uint64_t present_inode) {
+  for (const std::uint64_t inode : written_names_.files_of(tree_[node].id, name)) {
+    if (inode == present_inode) continue;
+    former_names_.left(tree_[node].id, name, inode);
+    for (const FormerNames::Name& other : written_names_.names_of(inode))
+      if (other.node.index != node || other.name != name) former_names_.met(inode, other.node, other.name);
+  }
+}
+
 /// Something was written through a name that has been another file's or nobody's for a while: what the writer holds open is
 /// looked at by its other names.
 void SourceEngine::wake_names_behind(const WatchEvent& event, Time now) {

@@ -220,8 +220,8 @@ void SourceEngine::on_look(JobId id, const OpenJob& job, ReadResult result, Time
 void SourceEngine::on_entry(NodeIndex node, EntryRead& read, Item& item, bool from_scan, bool live, Epoch epoch,
                             Time now) {
   const std::string& name = read.operation.name;
-  if (!former_names_.empty() && read.outcome != EntryRead::Outcome::absent)
-    former_names_.met(read.operation.attributes.inode, ref(node), name);
+  if (read.outcome != EntryRead::Outcome::absent) met_name(read.operation.attributes.inode, node, name);
+  if (!from_scan) met_written_name(node, read);
   const auto later = [&](Time due) {
     if (from_scan) mark_entry(node, name, live, epoch, 0, now, due);
     else reopen_entry(node, name, live, epoch, now, due);

@@ -303,7 +303,7 @@ void SourceEngine::on_list_piece(JobId id, const OpenJob& job, ListResult result
       else
         forget_name(node, entry.name, now);
       met_in_listing(node, entry, scan->epoch, now);
-      if (!former_names_.empty()) former_names_.met(entry.attributes.inode, job.node, entry.name);
+      met_name(entry.attributes.inode, node, entry.name);
       continue;
     }
     item.listed_directories.emplace_back(entry.name, entry.id);
