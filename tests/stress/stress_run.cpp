@@ -76,8 +76,6 @@ class Run {
   }
 
   void start_osync() {
-    std::optional<LoweredLimit> queue; // read by inotify_init, so only while osync starts
-    if (settings_.queue_limit != 0) queue.emplace("max_queued_events", settings_.queue_limit);
     subject_.emplace(workspace_, settings_);
     shared_.log.mark("osync answers");
   }
@@ -95,8 +93,12 @@ class Run {
       others = keep_limit("max_user_watches");
     else
       watches.emplace("max_user_watches", watches_in_use() + settings_.watch_limit);
+    std::optional<LoweredLimit> queue; // read by inotify_init, so only while osync starts
+    // Before the writers: it waits for its turn among other tests, minutes perhaps.
+    if (settings_.queue_limit != 0) queue.emplace("max_queued_events", settings_.queue_limit);
     if (settings_.start == "during") start_writers();
     start_osync();
+    queue.reset();
     if (settings_.start == "after") {
       flush("the first sync");
       start_writers();
