@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <iterator>
+#include <algorithm>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <vector>
@@ -80,33 +81,47 @@ class Worker {
     write_at(path, O_CREAT | O_EXCL, 0, random_.below(large ? 600000 : 6000));
     files_.push_back(path);
   }
+  /// A file that is about to be changed. Through a name of several, it is reported for that name alone, and where the name
+  /// is gone before anybody could look at it, nothing tells of the others (docs/consistency.md): it stays.
+  const std::string& to_change() {
+    const std::string& path = files_[any(files_)];
+    struct stat status {};
+    if (stat(path.c_str(), &status) == 0 && status.st_nlink > 1) kept_.push_back(path);
+    return path;
+  }
+  [[nodiscard]] bool kept(const std::string& folder) const {
+    return std::any_of(kept_.begin(), kept_.end(), [&](const std::string& name) { return within(name, folder); });
+  }
+
   void append() {
     if (files_.empty()) return;
-    const std::string& path = files_[any(files_)];
+    const std::string& path = to_change();
     struct stat status {};
     must(stat(path.c_str(), &status), "stat " + path);
     write_at(path, 0, status.st_size, 1 + random_.below(3000));
   }
   void overwrite() {
     if (!files_.empty())
-      write_at(files_[any(files_)], 0, static_cast<off_t>(random_.below(2000)), 1 + random_.below(500));
+      write_at(to_change(), 0, static_cast<off_t>(random_.below(2000)), 1 + random_.below(500));
   }
   /// As editors do: a new file renamed over the old one.
   void save() {
     if (files_.empty()) return;
     const std::string path = files_[any(files_)];
+    if (kept(path)) return;
     write_at(path + "~", O_CREAT | O_TRUNC, 0, random_.below(8000));
     must(rename((path + "~").c_str(), path.c_str()), "rename " + path);
   }
   void shorten() {
     if (!files_.empty())
-      must(truncate(files_[any(files_)].c_str(), static_cast<off_t>(random_.below(3000))), "truncate");
+      must(truncate(to_change().c_str(), static_cast<off_t>(random_.below(3000))), "truncate");
   }
   void rename_file() {
     if (files_.empty()) return;
     const std::size_t from = any(files_);
     const bool over = random_.one_in(4);
     const std::string to = over ? files_[any(files_)] : new_name();
+    if (kept(files_[from]) || kept(to)) return;
     struct stat before {
     }, target{};
     must(stat(files_[from].c_str(), &before), "stat");
@@ -123,7 +138,7 @@ class Worker {
                               path[folder.size()] == '/');
   }
   void follow(const std::string& from, const std::string& to) {
-    for (auto* names : {&folders_, &files_})
+    for (auto* names : {&folders_, &files_, &kept_})
       for (std::string& name : *names)
         if (within(name, from)) name = to + name.substr(from.size());
   }
@@ -159,12 +174,13 @@ class Worker {
   void remove_file() {
     if (files_.empty()) return;
     const std::size_t index = any(files_);
+    if (kept(files_[index])) return;
     must(unlink(files_[index].c_str()), "unlink " + files_[index]);
     files_.erase(files_.begin() + static_cast<std::ptrdiff_t>(index));
   }
   void remove_folder() {
     const std::string folder = folders_[any(folders_)];
-    if (folder == root_) return;
+    if (folder == root_ || kept(folder)) return;
     std::filesystem::remove_all(folder);
     for (auto* names : {&folders_, &files_})
       std::erase_if(*names, [&](const std::string& name) { return within(name, folder); });
@@ -176,19 +192,25 @@ class Worker {
       must(symlink(("target " + std::to_string(counter_)).c_str(), to.c_str()), "symlink " + to);
       return;
     }
-    must(::link(files_[any(files_)].c_str(), to.c_str()), "link " + to);
+    const std::string& from = files_[any(files_)];
+    struct stat held {
+    }, file{};
+    const bool is_held = held_.valid() && fstat(held_.get(), &held) == 0 && stat(from.c_str(), &file) == 0 &&
+                         held.st_ino == file.st_ino;
+    if (is_held) return; // its opened name may be gone, or go
+    must(::link(from.c_str(), to.c_str()), "link " + to);
     files_.push_back(to);
   }
   void change_mode() {
-    const auto& names = random_.one_in(3) ? folders_ : files_;
-    if (names.empty()) return;
-    const std::string& path = names[any(names)];
+    const bool folder = random_.one_in(3);
+    if (folder ? folders_.empty() : files_.empty()) return;
+    const std::string& path = folder ? folders_[any(folders_)] : to_change();
     if (path != root_) must(chmod(path.c_str(), random_.one_in(2) ? 0700 : 0755), "chmod " + path);
   }
   /// Content of equal size with the old time, as `cp -p` and some build systems leave it.
   void set_back_time() {
     if (files_.empty()) return;
-    const std::string& path = files_[any(files_)];
+    const std::string& path = to_change();
     struct stat status {};
     must(stat(path.c_str(), &status), "stat " + path);
     if (status.st_size > 0)
@@ -199,13 +221,14 @@ class Worker {
   void set_xattr() {
     if (files_.empty()) return;
     const std::string value = std::to_string(random_.next());
-    must(setxattr(files_[any(files_)].c_str(), "user.churn", value.data(), value.size(), 0), "setxattr");
+    must(setxattr(to_change().c_str(), "user.churn", value.data(), value.size(), 0), "setxattr");
   }
   /// A file's name is taken by a folder at once.
   void become_folder() {
     if (files_.empty() || folders_.size() > 300) return;
     const std::size_t index = any(files_);
     const std::string path = files_[index];
+    if (kept(path)) return;
     must(unlink(path.c_str()), "unlink " + path);
     must(mkdir(path.c_str(), 0755), "mkdir " + path);
     files_.erase(files_.begin() + static_cast<std::ptrdiff_t>(index));
@@ -229,7 +252,7 @@ class Worker {
   void keep_open() {
     if (files_.empty()) return;
     if (!held_.valid() || random_.one_in(4)) {
-      const std::string& path = files_[any(files_)];
+      const std::string& path = to_change();
       held_ = Descriptor(must(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC), "open " + path));
     }
     const std::string line = std::to_string(random_.next()) + "\n";
@@ -241,6 +264,7 @@ class Worker {
   const std::size_t most_files_;
   std::vector<std::string> folders_;
   std::vector<std::string> files_;
+  std::vector<std::string> kept_; ///< names that are neither removed nor replaced
   std::uint64_t counter_ = 0;
   Descriptor held_;
 };

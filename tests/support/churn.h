@@ -1,8 +1,8 @@
 // A tree in use: a thread that creates, edits, saves, renames, links and deletes until it is told to finish.
 //
 // What it does follows from the seed; how far it gets depends on the machine. It owns everything below its
-// root: no one else may change names there. Changes that no watcher can see (stores into a mapping) are left
-// out.
+// root: no one else may change names there. Changes that no watcher can see are left out: stores into a mapping, and
+// changes of a file with several names through one that is gone before it can be looked at.
 #pragma once
 
 #include <atomic>

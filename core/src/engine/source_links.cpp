@@ -39,7 +39,9 @@ void SourceEngine::on_linked(NodeIndex node, EntryRead& read, Item& item, bool f
   const bool content_hinted = (hints & of_the_file) != 0;
   const LinkIndex::Name* leader = leader_of(*group);
   const bool current = leader != nullptr && leader != &group->names[self] && !content_hinted &&
-                       LinkIndex::same_version(group->version, read.operation.attributes);
+                       LinkIndex::same_version(group->version, read.operation.attributes) &&
+                       // A scan may come where events were lost, also those of a change that shows in ctime alone.
+                       (!from_scan || group->version.ctime == read.operation.attributes.ctime);
   search_links(*group, read.operation.attributes, epoch);
   if (current) {
     Operation link;

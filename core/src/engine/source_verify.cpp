@@ -105,7 +105,9 @@ void SourceEngine::suspect(NodeIndex node, const std::string& name, Difference d
   }
   const PendingEntry* entry = tree_.find_entry(node, name);
   const auto& overrides = tree_[node].overrides;
-  const bool changing = entry != nullptr || (overrides && overrides->contains(name));
+  const NodeIndex child = tree_.child(node, name);
+  const bool child_changes = child != no_node && (tree_[child].entries != nullptr || tree_[child].self_dirty || tree_[child].self_open);
+  const bool changing = entry != nullptr || child_changes || (overrides && overrides->contains(name));
   verify_.found[key] = {difference, changing};
 }
 
@@ -138,8 +140,12 @@ void SourceEngine::end_round(Time now) {
 /// News about an entry: what a comparison under way says of it says nothing.
 void SourceEngine::unsettle_suspect(NodeIndex node, std::string_view name) {
   if (verify_.found.empty()) return;
-  const auto found = verify_.found.find({ref(node), std::string(name)});
-  if (found != verify_.found.end()) found->second.changing = true;
+  const auto unsettle = [this](NodeIndex directory, std::string_view entry) {
+    const auto found = verify_.found.find({ref(directory), std::string(entry)});
+    if (found != verify_.found.end()) found->second.changing = true;
+  };
+  unsettle(node, name);
+  if (tree_[node].parent != no_node) unsettle(tree_[node].parent, tree_[node].name); // its times change with its entries
 }
 
 /// What was found in the round before. False: that was the last one.
